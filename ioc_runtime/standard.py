@@ -1,0 +1,135 @@
+"""The PVs that every task serves beside its own: one list for all who need it.
+
+The compiler checks names against it, the record layer serves it, the reference
+prints it. Names stand here without the task's prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ioc_runtime.plan import Plan, Value
+
+NAME_MAX: Final = 60
+"""Characters of a record name that EPICS can hold, the prefix included."""
+
+Kind = Literal["bool", "enum", "text", "count", "float", "flags", "lines"]
+"""What a standard PV holds.
+
+`count` is a whole number of 64 bits, `flags` an array of 0 and 1 with one element
+per link, `lines` an array of at most `LINES` texts, newest first, `text` a long
+string (39 bytes by plain CA, all of it by `.VAL$` and PVA).
+"""
+
+LINES: Final = 100
+STATUS_STATES: Final = ("INIT", "RUN", "PAUSED", "END", "ERROR")
+RULE_STATES: Final = ("OK", "PENDING", "ACTIVE", "LATCHED", "INVALID", "DISABLED")
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True)
+class StandardPV:
+    """One PV of the runtime itself."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    """One line; it is the record's description too (at most 40 bytes)."""
+    operator: bool = False
+    """Clients in the group of operators may write it."""
+    states: tuple[str, ...] = ()
+    severities: tuple[int, ...] = ()
+    unit: str = ""
+    value: Value | None = None
+    """First value of an operator's PV."""
+    command: bool = False
+    """Each put of 1 counts, and the PV goes back to 0 by itself."""
+
+
+STANDARD: Final[tuple[StandardPV, ...]] = (
+    StandardPV(
+        "ENABLE",
+        "bool",
+        "0 pauses the task, outputs go INVALID",
+        operator=True,
+        states=("Off", "On"),
+        value=1,
+    ),
+    StandardPV(
+        "STATUS", "enum", "state of the task", states=STATUS_STATES, severities=(0, 0, 0, 0, 2)
+    ),
+    StandardPV("MESSAGE", "text", "the last thing to know"),
+    StandardPV("VERSION", "text", "version of the runtime"),
+    StandardPV("HEARTBEAT", "count", "counts once a second, from the loop"),
+    StandardPV("CYCLE_COUNT", "count", "cycles of the task"),
+    StandardPV("UPTIME", "count", "time since the task was started", unit="s"),
+    StandardPV(
+        "CLEAR",
+        "bool",
+        "1 releases latches whose cause is gone",
+        operator=True,
+        states=("Idle", "Clear"),
+        value=0,
+        command=True,
+    ),
+    StandardPV(
+        "RESET",
+        "bool",
+        "as CLEAR, and counters and connections",
+        operator=True,
+        states=("Idle", "Reset"),
+        value=0,
+        command=True,
+    ),
+    StandardPV("CONN_INP", "flags", "1 for each input link that is up"),
+    StandardPV("CONN_OUT", "flags", "1 for each output link that is up"),
+    StandardPV("CONN_INP_NAMES", "text", "names to CONN_INP, one a line"),
+    StandardPV("CONN_OUT_NAMES", "text", "names to CONN_OUT, one a line"),
+    StandardPV("SYS_CONN", "text", "OK, or the links that are down"),
+    StandardPV("EVAL:COUNT", "count", "evaluations"),
+    StandardPV("EVAL:TIME", "float", "time of an evaluation", unit="us"),
+    StandardPV("EVAL:ERRORS", "count", "expressions that failed"),
+    StandardPV("OVERRUNS", "count", "periods that were missed"),
+    StandardPV("WRITE:ERRORS", "count", "link writes that failed"),
+    *(StandardPV(f"LOG:{level}", "lines", f"last {LINES} of {level}") for level in LOG_LEVELS),
+    StandardPV(
+        "LOG_LEVEL",
+        "enum",
+        "lowest level that is logged",
+        operator=True,
+        states=LOG_LEVELS,
+        value=1,
+    ),
+    StandardPV(
+        "SILENCED_LOGGERS",
+        "text",
+        "loggers held to WARNING, with commas",
+        operator=True,
+        value="",
+    ),
+)
+
+RULE_PREFIX: Final = "RULE:"
+STATS_PREFIX: Final = "IOC:"
+"""Of the devIocStats records, which `iocStats: true` adds."""
+STATS_LONGEST: Final = 24
+"""Length of the longest name that devIocStats adds, `STATS_PREFIX` included."""
+
+
+def rule_pv(rule_id: str) -> str:
+    """Name of the PV that shows the state of a rule."""
+    return RULE_PREFIX + rule_id
+
+
+def standard_names(plan: Plan) -> Iterator[str]:
+    """Names the runtime adds to a plan's own inputs and outputs, without prefix.
+
+    The second names of `aliases` are included: they are names on the network too.
+    """
+    for pv in STANDARD:
+        yield pv.name
+    for rule in plan.rules:
+        yield rule_pv(rule.id)
+    yield from plan.aliases.values()
