@@ -1,0 +1,47 @@
+# Every target does its own set-up: on a new machine `make demo` is all there is to type.
+# VENV=DIR puts the environment elsewhere, PYTHON=... picks the interpreter for it.
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types contracts format bench lock clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv with everything
+
+$(STAMP): requirements/dev.txt requirements/uv.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh "$(VENV)"
+
+demo: $(STAMP)  ## a simulated vacuum station and a task that guards it, < 30 s
+	@$(BIN)/iocctl demo
+
+test: $(STAMP)  ## all tests that need no cluster, with the coverage floor
+	@$(BIN)/pytest -m "not cluster" --cov --cov-report=term
+
+check: lint types contracts test  ## what CI runs
+
+lint: $(STAMP)  ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy, strict
+	@$(BIN)/mypy
+
+contracts: $(STAMP)  ## import-linter: who may import whom
+	@$(BIN)/lint-imports
+
+format: $(STAMP)  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP)  ## the table of docs/performance.md, on this machine
+	@$(BIN)/python -m benchmarks
+
+lock: $(STAMP)  ## compile requirements/ anew; UPGRADE=1 takes newer versions
+	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean:  ## remove the environment and what the tools leave behind
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage dist
