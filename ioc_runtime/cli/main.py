@@ -1,0 +1,62 @@
+"""`iocctl`: the command line. Parses arguments, reports mistakes, leaves with a code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from ioc_runtime.cli import pv
+from ioc_runtime.cli.failure import Exit, Failure
+
+app = typer.Typer(
+    name="iocctl",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Run, check and watch IOC manifests, and talk to PVs.",
+    epilog="Start with `iocctl demo`, then `iocctl run FILE`. "
+    "`iocctl COMMAND --help` shows examples.",
+)
+app.add_typer(pv.app, name="pv")
+
+
+@app.command(epilog="Example: iocctl version")
+def version() -> None:
+    """Print the versions of this program and of what it stands on."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
+    parts = ("ioc-operator", "softioc", "epicscorelibs", "pvxslibs", "p4p", "pyepics")
+    for part in parts:
+        try:
+            print(f"{part:<14} {version_of(part)}")
+        except PackageNotFoundError:
+            print(f"{part:<14} not installed")
+    print(f"{'python':<14} {sys.version.split()[0]}")
+
+
+def main() -> None:
+    """Run the command line; the console script `iocctl`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """One command; its exit code. A person's mistake is one sentence on standard error."""
+    from ioc_runtime.cli import terminal
+
+    try:
+        app(arguments, prog_name="iocctl")
+    except Failure as failure:
+        terminal.err().print(f"iocctl: {failure}", style="red", markup=False)
+        return failure.code
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else Exit.OK
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; let the interpreter's last flush go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+    return Exit.OK
