@@ -31,13 +31,13 @@ find_python() {
 # Debian splits the venv module: without python3-venv it has no pip to put into the
 # environment. The pip of the system can install into one that has none of its own.
 make_venv() {
-    if "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        "$python" -m venv "$venv"
+    if "$python" -m venv "$venv" >/dev/null 2>&1; then
         pip() { "$venv/bin/python" -m pip "$@"; }
-    elif "$python" -c 'import pip, venv' 2>/dev/null; then
-        "$python" -m venv --without-pip "$venv"
+    elif "$python" -m pip --version >/dev/null 2>&1 &&
+        "$python" -m venv --clear --without-pip "$venv"; then
         pip() { "$python" -m pip --python "$venv/bin/python" "$@"; }
     else
+        rm -rf "$venv"
         die "$python can neither make an environment (ensurepip) nor install packages (pip). On Debian or Ubuntu: sudo apt-get install python3-venv"
     fi
 }
