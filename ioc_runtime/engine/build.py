@@ -1,0 +1,138 @@
+"""From a plan to the objects of an engine: parsed, compiled, tied together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ioc_runtime.engine import graph
+from ioc_runtime.engine.grammar import Expression, Scope, parse
+from ioc_runtime.engine.inputs import InputState
+from ioc_runtime.engine.node import Globals, Moment, Node, make_globals
+from ioc_runtime.engine.outputs import OutputState
+from ioc_runtime.engine.rules import RuleState
+from ioc_runtime.engine.template import parse_template
+from ioc_runtime.engine.timers import Timers
+from ioc_runtime.engine.transforms import TransformState
+from ioc_runtime.plan import Plan
+
+
+@dataclass
+class Model:
+    """The parts of an engine."""
+
+    values: Globals
+    timers: Timers
+    moment: Moment
+    inputs: list[InputState]
+    outputs: list[OutputState]
+    transforms: list[TransformState]
+    """In the order of evaluation."""
+    rules: list[RuleState]
+
+
+def scope_of(plan: Plan) -> Scope:
+    """The names that expressions of a plan may use."""
+    return Scope(
+        signals={signal.name: signal for signal in plan.signals},
+        inputs={signal.name for signal in plan.inputs},
+        parameters=plan.parameters,
+        rules={rule.id for rule in plan.rules},
+        functions=plan.plugin.functions if plan.plugin is not None else (),
+    )
+
+
+def build(plan: Plan, functions: dict[str, Callable[..., Any]]) -> Model:
+    """Make the engine's parts from a plan that has been checked.
+
+    :raises ExpressionError: when the plan was not checked after all
+    """
+    values = make_globals(functions)
+    values.update(plan.parameters)
+    timers, moment = Timers(), Moment()
+    inputs = [InputState(i, p, values, timers, moment) for i, p in enumerate(plan.inputs)]
+    first = len(inputs)
+    outputs = [
+        OutputState(i, first + i, p, values, moment) for i, p in enumerate(plan.outputs)
+    ]
+    scope = scope_of(plan)
+    by_input = {state.name: state for state in inputs}
+    by_output = {state.name: state for state in outputs}
+
+    def node(label: str, expression: Expression) -> Node:
+        return Node(label, expression, values, by_input, moment)
+
+    parsed = {
+        t.output: parse(t.expression, scope, f"{t.output}:") for t in plan.transforms
+    }
+    order = graph.transform_order({name: e.reads for name, e in parsed.items()})
+    transforms = [
+        TransformState(i, node(f"transform {name}", parsed[name]), by_output[name])
+        for i, name in enumerate(order)
+    ]
+    rules = []
+    for index, rule in enumerate(plan.rules):
+        expression = parse(rule.condition, scope, f"rules.{rule.id}:")
+        template = parse_template(rule.message, scope) if rule.message else None
+        label = f"rule {rule.id}"
+        rules.append(
+            RuleState(index, rule, node(label, expression), template, values, timers, moment)
+        )
+    model = Model(values, timers, moment, inputs, outputs, transforms, rules)
+    _tie(model, by_input, by_output)
+    return model
+
+
+def _tie(
+    model: Model, by_input: dict[str, InputState], by_output: dict[str, OutputState]
+) -> None:
+    """Say who drives what, who reads what, and where timestamps come from."""
+    by_rule = {f"rules.{rule.id}": rule for rule in model.rules}
+    everyone = {**by_input, **by_output, **by_rule}
+
+    def sources(reads: Iterable[str]) -> tuple[Any, ...]:
+        return tuple(everyone[name] for name in sorted(reads) if name in everyone)
+
+    read: set[str] = set()
+    for transform in model.transforms:
+        transform.output.sources = sources(transform.node.expression.reads)
+        read |= transform.node.expression.reads
+    for rule in model.rules:
+        read |= rule.node.expression.reads
+        rule.sources = sources(rule.node.expression.reads)
+        rule.outputs = tuple(by_output[name] for name in rule.plan.outputs)
+        for output in rule.outputs:
+            output.writers.append((rule, rule.plan.outputs[output.name]))
+    for output in model.outputs:
+        if output.plan.owner == "rules":
+            output.sources = sources({n for r, _ in output.writers for n in r.node.expression.reads})
+        output.read = output.name in read
+    for rule in model.rules:
+        rule.read = rule.key in read
+    used = _used(model)
+    for state in model.inputs:
+        state.attributes(used)
+
+
+def _used(model: Model) -> set[str]:
+    """The globals that anything reads: attributes of inputs are kept up only for these."""
+    used: set[str] = set()
+    nodes = [t.node for t in model.transforms] + [r.node for r in model.rules]
+    for node in nodes:
+        calls = [node.call, *(call for site in node.sites for call in (site.call, site.seconds))]
+        for call in calls:
+            used |= _names(getattr(call, "__code__", None))
+        used |= {f"{s.input.name}.rate" for s in node.sites if s.input is not None}
+    for rule in model.rules:
+        if rule.message is not None:
+            used |= {part.key for part in rule.message.parts if part.key}
+    return used
+
+
+def _names(code: Any) -> set[str]:
+    """Global names of a code object and of the functions inside it."""
+    if code is None:
+        return set()
+    inner = [_names(c) for c in code.co_consts if hasattr(c, "co_names")]
+    return set(code.co_names).union(*inner)

@@ -1,0 +1,55 @@
+"""Latches: an output that stays where a transition put it until it is cleared."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Direction = Literal["rise", "fall", "any"]
+
+
+class Latch:
+    """Holds the value of the transition that engaged it.
+
+    It acts on the certain results of an output. `rise` engages when the result
+    becomes true (not 0, not empty), `fall` when it becomes false, `any` when it
+    changes; so does a first result that is already active: true for rise, false for
+    fall, other than the default for any.
+    """
+
+    __slots__ = ("_before", "default", "direction", "engaged", "rule", "value")
+
+    def __init__(self, direction: Direction, default: Any) -> None:
+        self.direction = direction
+        self.default = default
+        self.engaged = False
+        self.value: Any = None
+        self.rule = ""
+        """Id of the rule that engaged it, or ""."""
+        self._before: Any = None
+
+    def restore(self, value: Any, rule: str) -> None:
+        self.engaged, self.value, self.rule = True, value, rule
+
+    def see(self, result: Any, rule: str) -> bool:
+        """Take a certain result; True when the latch engages on it."""
+        if self.engaged:
+            return False
+        before, self._before = self._before, result
+        if not self._active(before, result):
+            return False
+        self.engaged, self.value, self.rule = True, result, rule
+        return True
+
+    def _active(self, before: Any, result: Any) -> bool:
+        if self.direction == "rise":
+            return bool(result) and not before
+        if self.direction == "fall":
+            return not result and (before is None or bool(before))
+        if before is None:
+            return self.default is not None and bool(result != self.default)
+        return bool(result != before)
+
+    def release(self, result: Any) -> None:
+        """Let go; `result` is what the next transition is measured from."""
+        self.engaged, self.value, self.rule = False, None, ""
+        self._before = result

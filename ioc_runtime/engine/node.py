@@ -1,0 +1,171 @@
+"""One expression in the engine: compiled, with its sites and its errors."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ioc_runtime.engine.functions import FUNCTIONS, Uncertain, arithmetic, votes
+from ioc_runtime.engine.grammar import Expression, Site
+
+if TYPE_CHECKING:
+    from ioc_runtime.engine.inputs import InputState
+
+Globals = dict[str, Any]
+"""What expressions read. A name whose value is not known is not in it."""
+
+_NOTHING: Final = object()
+
+
+class Moment:
+    """The event that is being handled, as far as all parts share it."""
+
+    __slots__ = ("errors", "mono", "wall")
+
+    def __init__(self) -> None:
+        self.mono = 0.0
+        """Seconds of the monotonic clock."""
+        self.wall = 0
+        """Nanoseconds since 1970."""
+        self.errors = 0
+        """Expressions that raised so far."""
+
+
+def make_globals(functions: dict[str, Callable[..., Any]]) -> Globals:
+    """The globals of all expressions of an engine: functions, and no builtins."""
+    values: Globals = {"__builtins__": {}}
+    values |= {f"{name}()": function for name, function in FUNCTIONS.items()}
+    values |= {f"{name}()": _guarded(function) for name, function in functions.items()}
+    return values | {"votes()": votes, "arithmetic()": arithmetic}
+
+
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A plugin's function whose NameError is an error, not an unknown input."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except NameError as error:
+            raise RuntimeError(str(error)) from None
+
+    return call
+
+
+def compiled(tree: ast.expr, name: str, values: Globals) -> Callable[[], Any]:
+    """The tree as a function without arguments that reads `values`."""
+    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    module = ast.fix_missing_locations(ast.Expression(body=ast.Lambda(args=nothing, body=tree)))
+    function: Callable[[], Any] = eval(compile(module, f"<{name}>", "eval"), values)  # noqa: S307
+    return function
+
+
+class Node:
+    """An expression that is evaluated: a transform's or a rule's."""
+
+    __slots__ = ("call", "error", "expression", "label", "pulsed", "sites")
+
+    def __init__(
+        self,
+        label: str,
+        expression: Expression,
+        values: Globals,
+        inputs: dict[str, InputState],
+        moment: Moment,
+    ) -> None:
+        self.label = label
+        self.expression = expression
+        self.sites = tuple(SiteState(site, values, inputs, moment) for site in expression.sites)
+        self.call = compiled(expression.tree, label, values)
+        self.error: str | None = None
+        """The last evaluation's error; None if it had none."""
+        self.pulsed = False
+        """An edge was seen: true for this pass only, so another pass follows."""
+
+    def prepare(self) -> None:
+        """Bring the sites up to date; to be called before `call`."""
+        self.pulsed = False
+        for site in self.sites:
+            site.update()
+            self.pulsed |= site.pulse
+
+    def forget(self) -> None:
+        """Start timers and edges anew, as after a pause."""
+        for site in self.sites:
+            site.forget()
+
+
+def explain(error: Exception) -> str:
+    """An evaluation error as a person reads it."""
+    return str(error) or type(error).__name__
+
+
+UNKNOWN = (NameError, Uncertain)
+"""What an expression raises when it depends on something that is not known."""
+
+
+class SiteState:
+    """A call that remembers: rising, falling, changed, for_, rate."""
+
+    __slots__ = ("call", "form", "input", "key", "memory", "moment", "pulse", "seconds", "values")
+
+    def __init__(
+        self, site: Site, values: Globals, inputs: dict[str, InputState], moment: Moment
+    ) -> None:
+        self.key, self.form = site.key, site.form
+        self.values, self.moment = values, moment
+        self.call = compiled(site.tree, site.key, values) if site.tree is not None else None
+        self.seconds = compiled(site.seconds, site.key, values) if site.seconds else None
+        self.input = inputs[site.name] if site.form == "rate" else None
+        self.memory: Any = _NOTHING
+        """Last known value of an edge; when the condition of for_ became true."""
+        self.pulse = False
+
+    @property
+    def due(self) -> float | None:
+        """When a for_ that is running out changes by itself."""
+        if self.form != "for_" or self.memory is _NOTHING or self.values.get(self.key) is True:
+            return None
+        return float(self.memory + self.seconds())  # type: ignore[misc]
+
+    def update(self) -> None:
+        """Evaluate what is watched and store the result, or remove it if unknown."""
+        self.pulse = False
+        try:
+            result = self._result()
+        except Exception as error:
+            if not isinstance(error, UNKNOWN):
+                self.moment.errors += 1
+            if self.form == "for_":
+                self.memory = _NOTHING
+            self.values.pop(self.key, None)
+            return
+        self.values[self.key] = result
+
+    def _result(self) -> Any:
+        if self.input is not None:
+            return self.input.rate(self.moment.mono)
+        value = self.call()  # type: ignore[misc]
+        if self.form == "for_":
+            return self._held(value)
+        before, self.memory = self.memory, value
+        if before is _NOTHING:
+            return False
+        if self.form == "changed":
+            self.pulse = bool(value != before)
+        else:
+            self.pulse = bool(value) is (self.form == "rising") and bool(value) != bool(before)
+        return self.pulse
+
+    def _held(self, value: Any) -> bool:
+        if not value:
+            self.memory = _NOTHING
+            return False
+        if self.memory is _NOTHING:
+            self.memory = self.moment.mono
+        # the same sum as in `due`: a timer that fires at it must find it reached
+        return bool(self.moment.mono >= self.memory + self.seconds())  # type: ignore[misc]
+
+    def forget(self) -> None:
+        self.memory = _NOTHING
+        self.values.pop(self.key, None)

@@ -1,0 +1,163 @@
+"""Outputs: from results to what is published and what goes out over a link."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ioc_runtime.engine.effects import INVALID, LATCH, LOG, POST, WRITE, Effect, Status
+from ioc_runtime.engine.inputs import MINUTE_NS
+from ioc_runtime.engine.latch import Latch
+from ioc_runtime.engine.node import Globals, Moment
+from ioc_runtime.plan import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ioc_runtime.engine.inputs import InputState
+    from ioc_runtime.engine.rules import RuleState
+
+WARNING = 30
+
+
+class OutputState:
+    """One output: its present value, whether that is certain, its latch."""
+
+    __slots__ = (
+        "active_rule", "buffer", "certain", "clock_said", "default", "driven", "grace", "index",
+        "known", "latch", "moment", "name", "ns", "plan", "posted", "read", "result", "slot",
+        "sources", "value", "values", "writers",
+    )  # fmt: skip
+
+    def __init__(
+        self, index: int, slot: int, plan: Output, values: Globals, moment: Moment
+    ) -> None:
+        self.index, self.slot, self.plan, self.name = index, slot, plan, plan.name
+        self.values, self.moment = values, moment
+        self.default = plan.default
+        self.writers: list[tuple[RuleState, Any]] = []
+        """The rules that drive it, in file order, with the value each gives."""
+        self.sources: Sequence[InputState | OutputState | RuleState] = ()
+        """What its value is computed from: they carry the timestamps."""
+        self.value: Any = None
+        """The published value; None before the first."""
+        self.known = False
+        """Whether the published value counts; expressions see only those."""
+        self.certain = False
+        self.result: Any = None
+        """The last certain result, before the latch."""
+        self.active_rule = ""
+        self.driven: Any = None
+        """What the link was last told; None: nothing yet."""
+        self.posted: tuple[Any, int] | None = None
+        self.ns = 0
+        self.grace = plan.on_invalid == "drive"
+        """The time after start in which safeValue is not driven yet."""
+        self.clock_said = False
+        self.read = False
+        """Whether any expression reads it."""
+        self.latch = Latch(plan.latch, plan.default) if plan.latch else None
+        self.buffer: deque[Any] | None = deque(maxlen=plan.buffer) if plan.buffer else None
+
+    def resolve(self) -> tuple[bool, Any]:
+        """The result of its rules: (certain, value).
+
+        The last true rule gives it, else the default, else the present value. An
+        invalid rule after that one may or may not fire: only if all possible
+        results are equal the result is certain.
+        """
+        open_values = None
+        self.active_rule = ""
+        for rule, value in reversed(self.writers):
+            if rule.fires == 1:
+                result = value
+                self.active_rule = rule.id
+                break
+            if rule.fires == 2:
+                open_values = [value] if open_values is None else [*open_values, value]
+        else:
+            result = self.default if self.default is not None else self.value
+        if result is None:
+            return False, None
+        if open_values is not None:
+            for value in open_values:
+                if value != result:
+                    return False, None
+        return True, result
+
+    def settle(self, certain: bool, result: Any, out: list[Effect], since: int = 0) -> bool:
+        """Publish a result; True when expressions that read it could see a difference.
+
+        :param since: least timestamp (ns) of what is published: the time of a command
+            or of a timer, 0 where the inputs alone decide
+        """
+        self.certain = certain
+        if certain:
+            self.result = result
+        latch = self.latch
+        if latch is not None:
+            if certain and latch.see(result, self.active_rule):
+                out.append((LATCH, self.index, latch.value, latch.rule))
+            if latch.engaged:
+                certain, result = True, latch.value
+        if certain:
+            return self._publish(result, 0, out, since, drive=True)
+        if self.plan.on_invalid == "drive" and not self.grace:
+            return self._publish(self.plan.safe_value, INVALID, out, since, drive=True)
+        return self._publish(self.value, INVALID, out, since, drive=False)
+
+    def suspend(self, out: list[Effect]) -> bool:
+        """Keep the value, go INVALID and tell the link nothing (a pause, a plugin's end)."""
+        self.certain = False
+        return self._publish(self.value, INVALID, out, self.moment.wall, drive=False)
+
+    def _publish(
+        self, value: Any, severity: int, out: list[Effect], since: int, *, drive: bool
+    ) -> bool:
+        if self.posted == (value, severity):
+            return False
+        was = (self.value, self.known)
+        self.posted = value, severity
+        self.ns = self._timestamp(since, out)
+        self.known = severity == 0
+        self.value = value
+        if self.known:
+            self.values[self.name] = value
+            self._keep(value)
+        else:
+            self.values.pop(self.name, None)
+            self.values.pop(f"{self.name}_buf", None)
+        status = 0 if severity == 0 else Status.CALC
+        out.append((POST, self.slot, value, severity, status, self.ns))
+        if drive and value != self.driven and self.plan.link is not None:
+            self.driven = value
+            out.append((WRITE, self.index, value))
+        return was != (self.value, self.known)
+
+    def _keep(self, value: Any) -> None:
+        if self.buffer is not None:
+            self.buffer.append(value)
+            self.values[f"{self.name}_buf"] = self.buffer
+
+    def _timestamp(self, since: int, out: list[Effect]) -> int:
+        """Newest time of what it was computed from; ours where that cannot be."""
+        newest = since
+        for source in self.sources:
+            if source.ns > newest:
+                newest = source.ns
+        wall = self.moment.wall
+        if -MINUTE_NS < newest - wall < MINUTE_NS:
+            return newest
+        if newest and not self.clock_said:
+            self.clock_said = True
+            off = (newest - wall) / 1e9
+            text = f"{self.name}: its source's clock is {off:+.0f} s from ours; it carries our time"
+            out.append((LOG, WARNING, text))
+        return wall
+
+    def link_up(self, out: list[Effect]) -> None:
+        """The link connected (again): tell it, if there is something certain to tell."""
+        driven = self.plan.on_invalid == "drive" and self.driven is not None
+        if self.known or (driven and self.value == self.plan.safe_value):
+            self.driven = self.value
+            out.append((WRITE, self.index, self.value))

@@ -1,0 +1,152 @@
+"""Rules: conditions over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ioc_runtime.engine.effects import LOG, MESSAGE, RULE, Effect, RuleState as Shown
+from ioc_runtime.engine.node import UNKNOWN, Globals, Moment, Node, explain
+from ioc_runtime.engine.template import Template
+from ioc_runtime.engine.timers import Timers
+from ioc_runtime.plan import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ioc_runtime.engine.inputs import InputState
+    from ioc_runtime.engine.outputs import OutputState
+
+FALSE: Final = 0
+TRUE: Final = 1
+MAYBE: Final = 2
+"""Its condition is not known, so it may or may not fire."""
+
+INFO, WARNING, ERROR = 20, 30, 40
+
+
+class RuleState:
+    """One rule: whether it fires, since when its condition holds, what is shown."""
+
+    __slots__ = (
+        "fires", "hold", "id", "index", "key", "message", "moment", "node", "ns", "outputs",
+        "paused", "plan", "read", "shown", "since", "sources", "timers", "values",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        index: int,
+        plan: Rule,
+        node: Node,
+        message: Template | None,
+        values: Globals,
+        timers: Timers,
+        moment: Moment,
+    ) -> None:
+        self.index, self.plan, self.id, self.node = index, plan, plan.id, node
+        self.message, self.values, self.timers, self.moment = message, values, timers, moment
+        self.key = f"rules.{plan.id}"
+        self.read = False
+        """Whether any expression reads its state."""
+        self.hold = plan.hold
+        self.fires: int = MAYBE
+        self.since: float | None = None
+        """When its condition became true, monotonic."""
+        self.shown: int = -1
+        self.paused = False
+        self.ns = 0
+        self.outputs: Sequence[OutputState] = ()
+        self.sources: Sequence[InputState | OutputState | RuleState] = ()
+
+    def evaluate(self, out: list[Effect]) -> bool:
+        """Evaluate the condition; True when whether it fires has changed."""
+        node = self.node
+        if node.sites:
+            node.prepare()
+        try:
+            fires = TRUE if node.call() else FALSE
+            if node.error is not None:
+                node.error = None
+        except UNKNOWN:
+            fires = MAYBE
+        except Exception as error:
+            fires = MAYBE
+            self._failed(explain(error), out)
+        if self.hold:
+            fires = self._held(fires)
+        if fires == self.fires and self.shown >= 0:
+            if self.hold:
+                self.show(out)
+            return False
+        return self._changed(fires, out)
+
+    def _failed(self, text: str, out: list[Effect]) -> None:
+        self.moment.errors += 1
+        if text != self.node.error:
+            self.node.error = text
+            out.append((LOG, ERROR, f"rule {self.id}: {text}"))
+
+    def _held(self, fires: int) -> int:
+        """`for`: true counts once it has lasted."""
+        if fires != TRUE:
+            if self.since is not None:
+                self.since = None
+                self.timers.cancel(("rule", self.index))
+            return fires
+        now = self.moment.mono
+        if self.since is None:
+            self.since = now
+            self.timers.set(("rule", self.index), now + self.hold)
+        return TRUE if now >= self.since + self.hold else FALSE
+
+    def _changed(self, fires: int, out: list[Effect]) -> bool:
+        before, self.fires = self.fires, fires
+        if self.shown >= 0 or fires != MAYBE:
+            self.ns = max((s.ns for s in self.sources), default=0) or self.moment.wall
+        key = f"{self.key}.active"
+        if fires == MAYBE:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = fires == TRUE
+        self.show(out)
+        if fires == TRUE and before != TRUE and self.message is not None:
+            text = self.message.render(self.values)
+            out.append((MESSAGE, text, 0))
+            out.append((LOG, WARNING, f"rule {self.id}: {text}"))
+        return True
+
+    def show(self, out: list[Effect]) -> None:
+        """Post the state of RULE:<id> if it is another one."""
+        shown = self._shown()
+        if shown != self.shown:
+            self.shown = shown
+            out.append((RULE, self.index, shown, self.ns or self.moment.wall))
+
+    def _shown(self) -> int:
+        if self.paused:
+            return Shown.DISABLED
+        if self.fires == TRUE:
+            return Shown.ACTIVE
+        if self.fires == MAYBE:
+            return Shown.INVALID
+        if self.since is not None:
+            return Shown.PENDING
+        for output in self.outputs:
+            latch = output.latch
+            if latch is not None and latch.engaged and latch.rule == self.id:
+                return Shown.LATCHED
+        return Shown.OK
+
+    def pause(self, out: list[Effect]) -> None:
+        """Stop: the time of `for` starts anew afterwards."""
+        self.paused = True
+        self.since = None
+        self.timers.cancel(("rule", self.index))
+        self.node.forget()
+        self.show(out)
+
+    @property
+    def active(self) -> bool:
+        return self.fires == TRUE and not self.paused
+
+    def snapshot(self) -> tuple[str, Any]:
+        return self.id, Shown(max(self.shown, 0)).name

@@ -1,0 +1,52 @@
+"""Transforms: an expression whose result is an output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ioc_runtime.engine.effects import LOG, Effect
+from ioc_runtime.engine.node import UNKNOWN, Node, explain
+from ioc_runtime.engine.outputs import OutputState
+from ioc_runtime.engine.values import coerce
+
+ERROR = 40
+
+
+class TransformState:
+    """One transform and the output it owns."""
+
+    __slots__ = ("fast", "index", "node", "output")
+
+    def __init__(self, index: int, node: Node, output: OutputState) -> None:
+        self.index, self.node, self.output = index, node, output
+        self.fast = output.plan.type == "float" and output.plan.length is None
+
+    def evaluate(self, out: list[Effect], since: int) -> bool:
+        """Evaluate and publish; True when readers of the output could see a difference."""
+        node = self.node
+        if node.sites:
+            node.prepare()
+        try:
+            value = node.call()
+            if not (self.fast and type(value) is float):
+                value = self._fit(value)
+            known = value == value
+            if node.error is not None:
+                node.error = None
+        except UNKNOWN:
+            known, value = False, None
+        except Exception as error:
+            known, value = False, None
+            self._failed(explain(error), out)
+        return self.output.settle(known, value, out, since)
+
+    def _fit(self, value: Any) -> Any:
+        if isinstance(value, bool | int | float | str):
+            return coerce(self.output.plan, value)
+        return coerce(self.output.plan, list(value))
+
+    def _failed(self, text: str, out: list[Effect]) -> None:
+        self.output.moment.errors += 1
+        if text != self.node.error:
+            self.node.error = text
+            out.append((LOG, ERROR, f"transform {self.output.name}: {text}"))
