@@ -1,0 +1,1 @@
+"""What tests share. Importable as `support` from every test (pytest's `pythonpath`)."""
