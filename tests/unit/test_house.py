@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import operator as standard_operator
 import re
 import subprocess
 import sys
 import tomllib
 from functools import cache
 from pathlib import Path
-
-import operator as standard_operator
 
 import pytest
 
