@@ -38,6 +38,10 @@ MOST_PASSES: Final = 2000
 INFO, WARNING, ERROR = 20, 30, 40
 
 
+class EnginePaused(RuntimeError):
+    """A plugin's write while ENABLE is 0."""
+
+
 class Clock(Protocol):
     """What the engine knows of time."""
 
@@ -157,22 +161,44 @@ class Engine:
             text = f"{state.name}: refused {str(value)[:60]}, expected {expectation(state.plan)}"
             out.append((MESSAGE, text, 1))
             return out
-        before = state.value
-        if state.put(value, out, post=False):
-            if state.plan.persist:
-                out.append((KEEP, index, value))
-            if self._tells_plugin:
-                out.append((CHANGED, index, value, before))
-            self._changed(state.name, out)
+        self._set_point(state, value, out, post=False)
         return out
+
+    def write_setpoint(self, index: int, value: Any) -> list[Effect]:
+        """The plugin wrote set-point `index`, as an operator would.
+
+        :raises BadValue: when the value does not fit
+        :raises EnginePaused: while the task is paused
+        """
+        out = self._event()
+        self._writable()
+        state = self.inputs[index]
+        self._set_point(state, coerce(state.plan, value), out, post=True)
+        return out
+
+    def _writable(self) -> None:
+        if not self.enabled:
+            raise EnginePaused("the task is paused (ENABLE is 0)")
+
+    def _set_point(self, state: InputState, value: Any, out: list[Effect], *, post: bool) -> None:
+        before = state.value
+        if not state.put(value, out, post=post):
+            return
+        if state.plan.persist:
+            out.append((KEEP, state.index, value))
+        if self._tells_plugin:
+            out.append((CHANGED, state.index, value, before))
+        self._changed(state.name, out)
 
     def write(self, index: int, value: Any, ns: int = 0) -> list[Effect]:
         """The plugin wrote output `index`, which it owns.
 
         :param ns: its timestamp; 0 for now
         :raises BadValue: when the value does not fit
+        :raises EnginePaused: while the task is paused
         """
         out = self._event()
+        self._writable()
         output = self.outputs[index]
         value = coerce(output.plan, value)
         if output.plan.max_age is not None:

@@ -1,0 +1,170 @@
+"""The serving process: `python -m ioc_runtime PLAN`.
+
+It says what it does as JSON lines on standard output (docs/architecture.md). People
+use `iocctl run`, which starts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from ioc_runtime.plan import Plan, PlanError, from_json
+from ioc_runtime.task.logs import LogKeeper
+from ioc_runtime.task.saying import Sayings, to_stderr
+from ioc_runtime.version import __version__
+
+SWITCH_INTERVAL: Final = 1e-4
+"""Seconds: a plugin that computes may delay a reaction by no more than this."""
+
+EXIT_BAD_SPEC: Final = 15
+LONGEST_STOP: Final = 1.8
+"""Seconds after which a stop that hangs is cut short."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one plan until a signal or its own end; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    began = _process_start()
+    # What C libraries print on descriptor 1 must not get between our lines.
+    said_to = os.dup(1)
+    os.dup2(2, 1)
+    sayings = Sayings(said_to)
+    logs = _log_to(sayings)
+    try:
+        plan = from_json(_read(options.plan))
+    except (PlanError, OSError) as error:
+        return _refuse(sayings, "BadPlan", str(error), EXIT_BAD_SPEC)
+    return _serve(plan, options, sayings, logs, began)
+
+
+def _serve(
+    plan: Plan, options: argparse.Namespace, sayings: Sayings, logs: LogKeeper, began: float
+) -> int:
+    from ioc_runtime.task.task import CannotStart, Options, Task
+
+    stop = threading.Event()
+    _on_signals(stop)
+    if options.with_parent:
+        threading.Thread(target=_watch_parent, args=(stop,), name="parent", daemon=True).start()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    task = Task(
+        plan,
+        Options(
+            state_directory=options.state,
+            ca_port=options.ca_port,
+            pva_port=options.pva_port,
+            snapshot=options.snapshot,
+            search=not options.no_search,
+            record=options.record,
+        ),
+        sayings,
+        logs,
+    )
+    task.finished = stop.set
+    sayings.say("starting", **task.describe())
+    try:
+        task.start()
+    except CannotStart as error:
+        return _refuse(sayings, error.reason, str(error), error.exit_code)
+    gc.collect()
+    gc.freeze()  # what lives now lives as long as the process: no collection walks it
+    sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
+    stop.wait()
+    threading.Thread(target=_cut_short, name="stop-limit", daemon=True).start()
+    task.stop()
+    sayings.say("stopped", exit=task.exit_code)
+    sayings.close()
+    return task.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ioc_runtime", description=__doc__)
+    parser.add_argument("plan", help="file with the plan, - for standard input")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="keep latches and set-points")
+    parser.add_argument("--ca-port", type=int, metavar="N", help="port of Channel Access")
+    parser.add_argument("--pva-port", type=int, metavar="N", help="port of PV Access")
+    parser.add_argument(
+        "--snapshot", type=float, metavar="SECONDS", help="say a snapshot so often"
+    )
+    parser.add_argument("--record", type=Path, metavar="FILE", help="record all events")
+    parser.add_argument(
+        "--no-search", action="store_true", help="serve without looking for the names first"
+    )
+    parser.add_argument(
+        "--with-parent", action="store_true", help="stop when standard input ends"
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def _read(path: str) -> str:
+    if path == "-":
+        return sys.stdin.read()
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _log_to(sayings: Sayings) -> LogKeeper:
+    keeper = LogKeeper(sayings)
+    root = logging.getLogger()
+    root.handlers = [keeper]
+    root.setLevel(logging.INFO)
+    return keeper
+
+
+def _refuse(sayings: Sayings, reason: str, text: str, exit_code: int) -> int:
+    sayings.say("error", reason=reason, text=text, exit=exit_code)
+    sayings.close()
+    to_stderr(text)
+    return exit_code
+
+
+def _on_signals(stop: threading.Event) -> None:
+    def handler(_: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)
+
+
+def _watch_parent(stop: threading.Event) -> None:
+    """Stop when the parent is gone: its end of our standard input closes."""
+    try:
+        while os.read(0, 4096):
+            pass
+    except OSError:
+        pass
+    stop.set()
+
+
+def _cut_short() -> None:
+    time.sleep(LONGEST_STOP)
+    to_stderr("the stop took too long and was cut short")
+    os._exit(0)
+
+
+def _process_start() -> float:
+    """When this process was started, as time.time() counts; now where that is not known."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
+        up = float(Path("/proc/uptime").read_text().split()[0])
+        return time.time() - up + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return time.time()
+
+
+if __name__ == "__main__":
+    code = main()
+    # The EPICS libraries' own exit handlers wait for their threads; all that has to
+    # be kept is on the disk, and clients see the sockets close either way.
+    sys.stderr.flush()
+    os._exit(code)

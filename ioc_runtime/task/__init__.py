@@ -1,0 +1,1 @@
+"""The serving process of an IocTask: engine, records, links and plugin, tied together."""

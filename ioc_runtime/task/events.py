@@ -1,0 +1,125 @@
+"""Events in, effects out: the one place where the engine meets the world.
+
+Every event of a task (samples, puts, timers, the plugin's writes) comes through
+`Events`. It takes the task's lock, calls the engine once, and carries out what the
+engine asks before it lets go: so passes and record writes have one order.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ioc_runtime.engine.effects import (
+    CHANGED,
+    KEEP,
+    LATCH,
+    LOG,
+    MESSAGE,
+    POST,
+    REFUSE,
+    RULE,
+    WRITE,
+    Effect,
+)
+from ioc_runtime.engine.engine import Engine
+from ioc_runtime.task.counters import Counters
+
+log = logging.getLogger("ioc_runtime")
+
+Post = Callable[[Any, int, int, int], None]
+
+
+class World(Protocol):
+    """What effects act on; nothing here waits."""
+
+    writers: list[Post]
+    """One per slot: value, severity, status, nanoseconds."""
+
+    def rule(self, index: int, state: int, ns: int) -> None: ...
+    def write(self, output: int, value: Any) -> None: ...
+    def message(self, text: str, severity: int) -> None: ...
+    def keep(self) -> None: ...
+    def refuse(self, index: int, value: Any) -> None: ...
+    def changed(self, index: int, value: Any, before: Any) -> None: ...
+
+
+class Events:
+    """The engine behind its lock."""
+
+    def __init__(self, engine: Engine, world: World, counters: Counters) -> None:
+        self.lock = threading.Lock()
+        self.engine = engine
+        self.counters = counters
+        self._world = world
+        self._writers = world.writers
+        self._said: str | None = None
+        self.on_timer: Callable[[float], None] = lambda when: None
+        """Told when the next timer is due, after each event."""
+
+    # --- the sink of links; called from client threads, at any rate
+
+    def sample(self, index: int, value: Any, severity: int, status: int, ns: int) -> None:
+        """Input `index` got a sample."""
+        began = time.perf_counter()
+        with self.lock:
+            self._carry_out(self.engine.sample(index, value, severity, status, ns))
+            self.counters.took(time.perf_counter() - began)
+
+    def alive(self, index: int) -> None:
+        """The source of input `index` answered."""
+        self.do(self.engine.alive, index)
+
+    def disconnected(self, index: int) -> None:
+        """Input `index` lost its source."""
+        self.do(self.engine.disconnected, index)
+
+    # --- everything else
+
+    def do(self, event: Callable[..., list[Effect]], *args: Any) -> None:
+        """Let the engine handle an event, and carry out what follows."""
+        began = time.perf_counter()
+        with self.lock:
+            self._carry_out(event(*args))
+            self.counters.took(time.perf_counter() - began)
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        writers = self._writers
+        for effect in effects:
+            kind = effect[0]
+            try:
+                if kind == POST:
+                    writers[effect[1]](effect[2], effect[3], effect[4], effect[5])
+                elif kind == RULE:
+                    self._world.rule(effect[1], effect[2], effect[3])
+                elif kind == WRITE:
+                    self._world.write(effect[1], effect[2])
+                else:
+                    self._seldom(kind, effect)
+            except Exception as error:  # one record must not keep the others from theirs
+                self._failed(effect, error)
+        wake = self.engine.next_wake
+        if wake is not None:
+            self.on_timer(wake)
+
+    def _seldom(self, kind: int, effect: Effect) -> None:
+        world = self._world
+        if kind == MESSAGE:
+            world.message(effect[1], effect[2])
+        elif kind == LOG:
+            log.log(effect[1], "%s", effect[2])
+        elif kind in (LATCH, KEEP):
+            world.keep()
+        elif kind == REFUSE:
+            world.refuse(effect[1], effect[2])
+        elif kind == CHANGED:
+            world.changed(effect[1], effect[2], effect[3])
+
+    def _failed(self, effect: Effect, error: Exception) -> None:
+        text = f"effect {effect!r:.200} failed: {error}"
+        if text != self._said:
+            self._said = text
+            log.error(text)
