@@ -1,0 +1,156 @@
+"""Names: what may be a name, how long it may be, and which names meet.
+
+One list of all PVs a task serves is made here; two of them may not differ by case
+alone. In expressions, parameters share the names of inputs and outputs.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ioc_runtime.compile.collector import Collector
+from ioc_runtime.engine.functions import FUNCTIONS
+from ioc_runtime.engine.grammar import FORMS
+from ioc_runtime.spec.base import LABEL_PATTERN, OBJECT_PATTERN, PATTERNS
+from ioc_runtime.spec.problem import Path
+from ioc_runtime.spec.task import Metadata, TaskSpec
+from ioc_runtime.standard import (
+    NAME_MAX,
+    RULE_PREFIX,
+    STANDARD,
+    STATS_LONGEST,
+    STATS_PREFIX,
+    rule_pv,
+)
+
+LONGEST_OBJECT: Final = 52
+"""Characters of metadata.name: a StatefulSet adds eleven to it in a label of 63."""
+
+WORDS: Final = frozenset(
+    {*keyword.kwlist, *keyword.softkwlist, "rules", "true", "false", "null"} - {"_", "type"}
+)
+FAMILIES: Final = (RULE_PREFIX, STATS_PREFIX, "LOG:", "EVAL:", "WRITE:", "ERR:", "CMD:", "CTX:")
+"""Starts of names the project keeps for itself."""
+LATER: Final = (
+    "TRIGGER",
+    "RUN",
+    "BUSY",
+    "CYCLE",
+    "TASK_STATUS",
+    "TASK_DURATION",
+    "REJECTED",
+    "ERR:MSG",
+)
+"""Standard PVs of other modes: a change of mode must not make a name invalid."""
+
+
+def default_prefix(metadata: Metadata) -> str:
+    """`<NAMESPACE>:<NAME>:` in upper case, with `-` for a dot."""
+    namespace = metadata.namespace or "DEFAULT"
+    return f"{namespace}:{metadata.name}:".upper().replace(".", "-")
+
+
+def check_object(metadata: Metadata, collector: Collector) -> None:
+    """Name and namespace, as Kubernetes wants them."""
+    name, namespace = metadata.name, metadata.namespace
+    if not re.fullmatch(OBJECT_PATTERN, name):
+        collector.wrong(("metadata", "name"), name, PATTERNS[OBJECT_PATTERN])
+    elif len(name) > LONGEST_OBJECT:
+        expected = f"at most {LONGEST_OBJECT} characters, got {len(name)}"
+        collector.wrong(("metadata", "name"), name, expected)
+    if namespace is not None and not re.fullmatch(LABEL_PATTERN, namespace):
+        collector.wrong(("metadata", "namespace"), namespace, PATTERNS[LABEL_PATTERN])
+
+
+class Names:
+    """All names of one task, with what each of them is."""
+
+    def __init__(self, spec: TaskSpec, prefix: str, collector: Collector) -> None:
+        self.prefix, self.collector = prefix, collector
+        self.taken: dict[str, str] = {}
+        """PV without prefix, in lower case -> what it is."""
+        self.full: list[str] = []
+        self._length()
+        for pv in (*(pv.name for pv in STANDARD), *LATER):
+            self.taken[pv.lower()] = "a standard PV"
+        self.full += [prefix + pv.name for pv in STANDARD]
+        self._signals(spec)
+        self._words(spec)
+        self._rules(spec)
+        self._aliases(spec)
+
+    def claim(self, path: Path, name: str, what: str) -> None:
+        """Take a PV name; say so where it is taken or too long."""
+        other = self.taken.get(name.lower())
+        if other is not None:
+            self.collector.wrong(path, name, f"a name of its own: it is {other} (case aside)")
+        elif len(self.prefix) + len(name) > NAME_MAX:
+            got = len(self.prefix) + len(name)
+            expected = f"at most {NAME_MAX} characters with the prefix {self.prefix}, got {got}"
+            self.collector.wrong(path, name, expected)
+        else:
+            self.full.append(self.prefix + name)
+        self.taken.setdefault(name.lower(), what)
+
+    def _length(self) -> None:
+        longest = max(STATS_LONGEST, *(len(pv.name) for pv in STANDARD))
+        if len(self.prefix) + longest > NAME_MAX:
+            room = NAME_MAX - longest
+            expected = f"a prefix of at most {room} characters, got {len(self.prefix)}"
+            self.collector.wrong(("spec", "prefix"), self.prefix, expected)
+
+    def _signals(self, spec: TaskSpec) -> None:
+        for group, what in (("inputs", "an input"), ("outputs", "an output")):
+            for name in getattr(spec, group):
+                self.claim(("spec", group, name), name, f"{what} already")
+
+    def _words(self, spec: TaskSpec) -> None:
+        """Names of expressions. A function may share one: it is known by its call."""
+        buffers = dict(_buffers(spec))
+        seen: dict[str, str] = {}
+        for group, what in (("inputs", "input"), ("outputs", "output"), ("parameters", "parameter")):
+            for name in getattr(spec, group):
+                path: Path = ("spec", group, name)
+                if name in WORDS:
+                    self.collector.wrong(path, name, "a name that is no word of the grammar")
+                elif name in buffers:
+                    expected = f"another name: {name} is the buffer of {buffers[name]}"
+                    self.collector.wrong(path, name, expected)
+                elif group == "parameters" and name.lower() in seen:
+                    expected = f"a name of its own: it is an {seen[name.lower()]} (case aside)"
+                    self.collector.wrong(path, name, expected)
+                seen.setdefault(name.lower(), what)
+        for i, name in enumerate(spec.plugin.functions if spec.plugin else ()):
+            if name in FUNCTIONS or name in FORMS or name in WORDS:
+                path = ("spec", "plugin", "functions", i)
+                self.collector.wrong(path, name, "a name the grammar does not have yet")
+
+    def _rules(self, spec: TaskSpec) -> None:
+        for i, rule in enumerate(spec.rules):
+            path: Path = ("spec", "rules", i, "id")
+            if rule.id in WORDS - {"rules"}:
+                self.collector.wrong(path, rule.id, "a name that is no word of the grammar")
+            self.claim(path, rule_pv(rule.id), "the PV of a rule before it")
+
+    def _aliases(self, spec: TaskSpec) -> None:
+        served = {pv.name for pv in STANDARD}
+        for standard, alias in spec.aliases.items():
+            path: Path = ("spec", "aliases", standard)
+            if standard not in served:
+                expected = "the name of a standard PV of this mode"
+                self.collector.wrong(path, standard, expected, served)
+            elif alias.startswith(FAMILIES):
+                start = next(family for family in FAMILIES if alias.startswith(family))
+                self.collector.wrong(path, alias, f"another name: {start} belongs to the runtime")
+            else:
+                self.claim(path, alias, "an alias already")
+
+
+def _buffers(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    for signals in (spec.inputs, spec.outputs):
+        for name, signal in signals.items():
+            if signal.buffer:
+                yield f"{name}_buf", name

@@ -1,0 +1,53 @@
+"""Parts of the API that are specified and not built yet: refused, never ignored.
+
+The one table of them. A part that gets built loses its line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from ioc_runtime.spec.job import IocJob
+from ioc_runtime.spec.problem import NOTHING, Path
+from ioc_runtime.spec.task import IocTask
+
+Part = tuple[str, Path, Callable[[Any], Any]]
+"""Words for it, where it stands, and what tells whether it is used."""
+
+
+def _plugin(field: str) -> Callable[[Any], Any]:
+    return lambda spec: spec.plugin is not None and getattr(spec.plugin, field)
+
+
+_COMMON: Final[tuple[Part, ...]] = (
+    ("plugins from Git are", ("plugin", "git"), _plugin("git")),
+    ("plugins from a ConfigMap are", ("plugin", "configMap"), _plugin("config_map")),
+    ("built-in plugins are", ("plugin", "builtin"), _plugin("builtin")),
+    ("environments of plugins are", ("plugin", "requirements"), _plugin("requirements")),
+    (
+        "plugins in a process of their own are",
+        ("plugin", "isolation"),
+        lambda spec: spec.plugin is not None and spec.plugin.isolation == "process",
+    ),
+    (
+        "access security files from a ConfigMap are",
+        ("access", "configMap"),
+        lambda spec: spec.access.config_map,
+    ),
+)
+_TASK: Final[tuple[Part, ...]] = (
+    ("permits are", ("permits",), lambda spec: spec.permits),
+    ("tests are", ("tests",), lambda spec: spec.tests),
+    ("mode triggered is", ("mode",), lambda spec: spec.mode == "triggered"),
+)
+
+
+def unbuilt(manifest: IocTask | IocJob) -> Iterator[tuple[Path, Any, str]]:
+    """Path, value and expectation of every part that is used and not built yet."""
+    if isinstance(manifest, IocJob):
+        yield ("kind",), "IocJob", "IocTask: IocJob is not built yet"
+        return
+    for words, path, used in (*_TASK, *_COMMON):
+        if used(manifest.spec):
+            yield ("spec", *path), NOTHING, f"nothing here: {words} not built yet"

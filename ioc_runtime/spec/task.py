@@ -1,0 +1,117 @@
+"""IocTask: a soft IOC that follows PVs and evaluates rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ioc_runtime.spec.base import PV_PATTERN, AnyMap, Model, Name
+from ioc_runtime.spec.deploy import Deploy
+from ioc_runtime.spec.logic import (
+    MOST_PERMITS,
+    MOST_RULES,
+    MOST_TESTS,
+    Permit,
+    Rule,
+    Test,
+    Transform,
+)
+from ioc_runtime.spec.plugin import Plugin
+from ioc_runtime.spec.signals import MOST_SIGNALS, Input, Output
+
+API_VERSION = "ioc-operator.dev/v1alpha1"
+MOST_DATABASES = 16
+LARGEST_DATABASE = 64 * 1024
+
+DatabaseText = Annotated[str, Field(max_length=LARGEST_DATABASE)]
+PvName = Annotated[str, Field(max_length=60, pattern=PV_PATTERN)]
+
+
+class Common(Deploy):
+    """What tasks and jobs share: names, PVs, links, code."""
+
+    prefix: str | None = Field(
+        None,
+        min_length=1,
+        max_length=58,
+        pattern=PV_PATTERN,
+        description="Start of every PV name, verbatim; default `<NAMESPACE>:<NAME>:`.",
+    )
+    protocol: Literal["ca", "pva"] = Field(
+        "ca", description="Protocol of links without a scheme."
+    )
+    inputs: dict[Name, Input] = Field(
+        default_factory=dict, max_length=MOST_SIGNALS, description="Inputs, by name."
+    )
+    outputs: dict[Name, Output] = Field(
+        default_factory=dict, max_length=MOST_SIGNALS, description="Outputs, by name."
+    )
+    parameters: dict[Name, Any] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="Constants of expressions, given to the plugin too.",
+    )
+    aliases: dict[str, PvName] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Second name of a standard PV, both without prefix.",
+    )
+    plugin: Plugin | None = Field(None, description="Python code of the user.")
+
+
+class TaskSpec(Common):
+    """Everything about a task."""
+
+    mode: Literal["reactive", "periodic", "triggered"] = Field(
+        "reactive",
+        description="When the plugin's code runs: on changes, on a grid of `period`, or on "
+        "TRIGGER. Rules run on every change in each mode.",
+    )
+    period: float = Field(
+        1.0, ge=0.001, le=86_400, description="Seconds between passes in periodic mode."
+    )
+    transforms: list[Transform] = Field(
+        default_factory=list, max_length=MOST_RULES, description="Computed outputs."
+    )
+    rule_defaults: AnyMap = Field(
+        default_factory=dict,
+        max_length=MOST_SIGNALS,
+        description="Value of an output while no rule that drives it is active.",
+    )
+    rules: list[Rule] = Field(
+        default_factory=list, max_length=MOST_RULES, description="In order; the last one wins."
+    )
+    permits: list[Permit] = Field(
+        default_factory=list, max_length=MOST_PERMITS, description="Interlock permits."
+    )
+    tests: list[Test] = Field(
+        default_factory=list, max_length=MOST_TESTS, description="Tests of the logic."
+    )
+    ioc_stats: bool = Field(False, description="Whether devIocStats records are served.")
+    database: list[DatabaseText] = Field(
+        default_factory=list,
+        max_length=MOST_DATABASES,
+        description="Texts of EPICS databases that are served too; names start with $(P).",
+    )
+
+
+class Metadata(Model):
+    """Name and namespace; the rest belongs to Kubernetes."""
+
+    model_config = {"extra": "ignore"}
+
+    name: str = Field(
+        min_length=1, max_length=253, description="Name of the object, unique in its namespace."
+    )
+    namespace: str | None = Field(None, max_length=63, description="Namespace of the object.")
+
+
+class IocTask(Model):
+    """A task as a whole."""
+
+    api_version: Literal["ioc-operator.dev/v1alpha1"] = Field(description="Version of the API.")
+    kind: Literal["IocTask"] = Field(description="IocTask.")
+    metadata: Metadata = Field(description="Name, namespace, labels.")
+    spec: TaskSpec = Field(description="What is wanted.")
+    status: Any = Field(None, description="What is; written by the operator and the runtime.")
