@@ -1,0 +1,264 @@
+"""Reaction: a client puts to a source PV and waits for the device's output.
+
+Method. A C IOC serves one source PV per device. One client (libca or p4p raw, one
+C callback, garbage collector off) puts 0 and 1 in turn to the source of one device,
+and takes the time from just before the put to the arrival of the output's new
+value in the client. Then it lets everything settle for 0.5 to 1.5 ms and goes on with
+the next device: the devices are interleaved change by change, in an order that is
+shuffled anew each round, so that whatever else the machine does hits all alike.
+The put is always a CA put, the cheapest there is; the device's link and the
+client's monitor of the output use the protocol of the case. "client alone" is the
+same with the monitor on the source PV itself: what no device can be faster than.
+
+Figures are medians over the repeats of p50 and p99 of n changes; a ratio is the
+median over the repeats of (device / C record), net is with the p50 of "client
+alone" subtracted on both sides. Everything shares the cores of the machine, as it
+would in a small installation.
+
+"seen by pyepics" and "seen by p4p" are the same with the clients that users have,
+put included (p4p's put asks the server twice): less strict, because the client's
+own share is larger, but what a user sees.
+
+With a burning thread only one such device runs at a time, because it takes a core
+from everything else, the C record beside it included.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import devices
+from benchmarks.devices import Load
+from benchmarks.figures import Row, apart, chapter, median, percentile
+from benchmarks.processes import Ports, client_environment
+
+CLIENT = "client alone"
+C_RECORD = "C record"
+GOALS = {"ca": {1: 1.1, 50: 1.15, 200: 1.15}, "pva": {1: 1.1, 50: 1.15, 200: 1.15}}
+BURN_GOAL = 2.0
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device, and the task it runs."""
+
+    kind: str
+    rules: int = 1
+    burn: bool = False
+
+    @property
+    def label(self) -> str:
+        """How the table names it."""
+        rules = "" if self.kind in (CLIENT, C_RECORD) else f", {self.rules} rule{'s'[: self.rules > 1]}"
+        return f"{self.kind}{rules}"
+
+
+def run(quick: bool) -> list[Row]:
+    """All series, one table."""
+    n, repeats = (300, 1) if quick else (2000, 3)
+    have = devices.available()
+    calm = [Device(CLIENT), Device(C_RECORD)]
+    if "softioc" in have:
+        calm.append(Device("softioc"))
+    calm += [Device(kind, rules) for kind in ("iocmng", "ours") if kind in have
+             for rules in (1, 50, 200)]  # fmt: skip
+    rows = []
+    for protocol in ("ca", "pva"):
+        case = f"reaction {protocol.upper()}"
+        rows += apart(_series, case, protocol, calm, n, repeats)
+    for protocol, library in (("ca", "pyepics"), ("pva", "p4p")):
+        seen = [device for device in calm if device.rules == 1]
+        case = f"reaction {protocol.upper()}, seen by {library}"
+        rows += apart(_series, case, protocol, seen, n, 1, False, True)
+    for protocol in ("ca", "pva"):
+        for kind in ("softioc", "iocmng", "ours"):
+            if kind in have:
+                burning = [Device(CLIENT), Device(C_RECORD), Device(kind, burn=True)]
+                count = n if kind == "ours" else min(n, 500)
+                case = f"reaction {protocol.upper()}, a thread burns a core"
+                rows += apart(_series, case, protocol, burning, count, 1, True)
+    return rows
+
+
+def _series(
+    case: str,
+    protocol: str,
+    used: Sequence[Device],
+    n: int,
+    repeats: int,
+    brief: bool = False,
+    library: bool = False,
+) -> list[Row]:
+    with Bench(protocol, used, library) as bench:
+        bench.measure(min(n, 200))  # warm-up
+        taken = [bench.measure(n) for _ in range(repeats)]
+    rows = [_row(case, protocol, device, taken) for device in used]
+    return [row for row in rows if not brief or row.device != CLIENT]
+
+
+def _row(case: str, protocol: str, device: Device, taken: Sequence[dict[Device, Any]]) -> Row:
+    base, peer = Device(CLIENT), Device(C_RECORD)
+    p50 = median(percentile(one[device], 0.5) for one in taken)
+    p99 = median(percentile(one[device], 0.99) for one in taken)
+    lost = sum(one["lost", device] for one in taken)
+    values = {"p50": p50, "p99": p99, "max": max(max(one[device]) for one in taken), "lost": lost}
+    figure = f"p50 {p50:6.0f} µs, p99 {p99:6.0f} µs" + (f", {lost} lost" if lost else "")
+    if device == base:
+        return Row(case, device.label, figure, values=values)
+    net = median(percentile(one[device], 0.5) - percentile(one[base], 0.5) for one in taken)
+    values["net"] = net
+    figure += f", net {net:6.0f} µs"
+    if device == peer:
+        return Row(case, device.label, figure, values=values)
+    ratios = {
+        f"ratio_p{int(100 * q)}": median(
+            percentile(one[device], q) / percentile(one[peer], q) for one in taken
+        )
+        for q in (0.5, 0.99)
+    }
+    peer_net = median(percentile(one[peer], 0.5) - percentile(one[base], 0.5) for one in taken)
+    ratios["ratio_net"] = net / peer_net if peer_net > 0 else float("nan")
+    text = "{ratio_p50:.2f} / {ratio_p99:.2f} (net {ratio_net:.2f})".format(**ratios)
+    goal, reached = "", None
+    if device.kind == "ours":
+        limit = BURN_GOAL if device.burn else GOALS[protocol][device.rules]
+        goal = f"≤ {limit:g} (p50, p99)"
+        reached = max(ratios["ratio_p50"], ratios["ratio_p99"]) <= limit and not lost
+    return Row(case, device.label, figure, text, goal, reached, values | ratios)
+
+
+class Bench:
+    """A source IOC, the devices, and one client that is connected to all of them."""
+
+    def __init__(self, protocol: str, used: Sequence[Device], library: bool = False) -> None:
+        self._stack = ExitStack()
+        self._library = library
+        self._random = random.Random(1)
+        self._used = list(used)
+        work = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        source = Ports()
+        own = {device: Ports() for device in used if device.kind != CLIENT}
+        os.environ.update(client_environment([source, *own.values()]))
+        os.environ["EPICS_CA_MAX_ARRAY_BYTES"] = "16384"
+        try:
+            self._start(protocol, work, source, own)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _start(
+        self, protocol: str, work: Path, source: Ports, own: dict[Device, Ports]
+    ) -> None:
+        tag = f"B{random.SystemRandom().randrange(10**6)}"
+        others = tuple(f"{tag}:SRC:O{k}" for k in range(10))
+        names = {device: f"{tag}:SRC:X{k}" for k, device in enumerate(self._used)}
+        database = [devices.record("ao", name, VAL="0", PINI="YES")
+                    for name in (*others, *names.values())]  # fmt: skip
+        self._stack.enter_context(devices.c_ioc("\n".join(database), work, [source], source))
+        self._targets: dict[Device, _Target] = {}
+        for k, device in enumerate(self._used):
+            if device.kind == CLIENT:
+                continue
+            load = Load(
+                prefix=f"{tag}:D{k}:",
+                source=names[device],
+                protocol=protocol,
+                rules=device.rules,
+                others=others if device.rules > 1 else (),
+                burn=device.burn,
+            )
+            place = work / f"d{k}"
+            place.mkdir()
+            start = devices.DEVICES[device.kind]
+            self._stack.enter_context(start(load, place, [source], own[device]))
+            self._targets[device] = _Target(names[device], load.output, protocol, self._library)
+        for device in self._used:
+            if device.kind == CLIENT:
+                self._targets[device] = _Target(names[device], names[device], protocol, self._library)
+        for target in self._targets.values():
+            target.settle()
+
+    def measure(self, n: int) -> dict[Any, Any]:
+        """n changes of each device, in µs; ("lost", device) counts what never came."""
+        taken: dict[Any, Any] = {device: [] for device in self._used}
+        taken |= {("lost", device): 0 for device in self._used}
+        order = list(self._used)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        for k in range(n):
+            self._random.shuffle(order)
+            for device in order:
+                time.sleep(0.0005 + self._random.random() * 0.001)
+                latency = self._targets[device].change(float((k + 1) % 2))
+                if latency is None:
+                    taken["lost", device] += 1
+                else:
+                    taken[device].append(latency)
+        gc.enable()
+        return taken
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+class _Target:
+    """A source PV to put to and an output to wait for."""
+
+    def __init__(self, source: str, output: str, protocol: str, library: bool) -> None:
+        from benchmarks import caclient, pvaclient, userclient
+
+        user = userclient.Epics if protocol == "ca" else userclient.P4p
+        self._put = (user if library else caclient.Channel)(source).put
+        self._wanted: float | None = None
+        self._arrived = 0
+        self._done = threading.Lock()
+        self._done.acquire()
+        raw: Any = (caclient if protocol == "ca" else pvaclient).Channel
+        channel = (user if library else raw)(output)
+        channel.monitor(self._event)
+        self._channel = channel
+
+    def _event(self, value: float, now: int, *_: int) -> None:
+        if value == self._wanted:
+            self._wanted = None
+            self._arrived = now
+            self._done.release()
+
+    def change(self, value: float, timeout: float = 1.0) -> float | None:
+        """Put `value`; µs until the output says the same, None when it never does."""
+        self._wanted = value
+        start = time.perf_counter_ns()
+        self._put(value)
+        if not self._done.acquire(timeout=timeout):
+            self._wanted = None
+            self._done.acquire(blocking=False)
+            return None
+        return (self._arrived - start) / 1000
+
+    def settle(self, timeout: float = 30.0) -> None:
+        """Change the source until the output follows."""
+        end = time.monotonic() + timeout
+        followed, value = 0, 0.0
+        while followed < 4 or value:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self._channel.name} does not follow its source")
+            value = 1.0 - value
+            followed = followed + 1 if self.change(value, 0.5) else 0
+
+
+if __name__ == "__main__":
+    chapter(run)
