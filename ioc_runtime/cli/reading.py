@@ -59,7 +59,7 @@ class Reading:
             name = self.choices[value] if 0 <= value < len(self.choices) else "?"
             return f"{printable(name)} ({value})"
         if isinstance(value, float):
-            return f"{value:.10g}"
+            return f"{value:.7g}"
         if isinstance(value, dict):
             return printable(json.dumps(_jsonable(value)))
         return printable(str(value))

@@ -1,0 +1,1 @@
+"""The demonstration: a simulated vacuum station, and a task that guards it."""

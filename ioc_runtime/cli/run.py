@@ -1,0 +1,222 @@
+"""`iocctl run`: compile a manifest, start the process that serves it, show what it says."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Final, Protocol, Self
+
+import typer
+
+from ioc_runtime.cli.child import Child, Event
+from ioc_runtime.cli.failure import Exit, Failure
+from ioc_runtime.cli.view import View, ending
+from ioc_runtime.plan import Plan, to_json
+
+PATIENCE: Final = 10.0
+"""Seconds a serving process may take to end before it is killed."""
+SNAPSHOT: Final = 0.5
+"""Seconds between two pictures of the task."""
+
+
+class Display(Protocol):
+    """Where a running task is shown: a live table or plain lines."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """Show the view after this event."""
+
+    def say(self, text: str) -> None:
+        """Show a line of the parent itself."""
+
+
+def run(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", exists=True, dir_okay=False, help="Manifest of one IocTask (YAML)."
+        ),
+    ],
+    prefix: Annotated[
+        str | None, typer.Option("--prefix", help="Prefix of the PVs, instead of spec.prefix.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="Change a field of spec, as parameters.limit=2."
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--for", min=0.1, help="Stop so many seconds after the PVs are there."),
+    ] = None,
+    ca_port: Annotated[
+        int | None,
+        typer.Option("--ca-port", min=1, max=65535, help="Port of Channel Access."),
+    ] = None,
+    pva_port: Annotated[
+        int | None, typer.Option("--pva-port", min=1, max=65535, help="Port of PV Access.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            file_okay=False,
+            help="Directory that keeps latches and set-points; by default one per prefix "
+            "in your state directory.",
+        ),
+    ] = None,
+) -> None:
+    """Serve a manifest on this machine and show what it does, until Ctrl-C.
+
+    On a terminal: a live table. In a pipe: a line per change. A port is the flag's,
+    else that of EPICS_CA_SERVER_PORT or EPICS_PVA_SERVER_PORT, else the default; a
+    default that is taken is replaced by a free one, and that is said. The exit code
+    is that of the serving process: 0 when it was stopped, 15 for a bad manifest, a
+    taken port or a PV that somebody else serves already.
+    """
+    from ioc_runtime.cli.manifest import load
+
+    plan = load(file, prefix, changes or [])
+    options = serving_options(state or state_directory(plan.prefix), ca_port, pva_port)
+    with serving(plan, options) as session:
+        code = session.run(seconds)
+    if code and (text := ending(code, session.view)):
+        raise Failure(text, code if code > 0 else 128 - code)
+    raise typer.Exit(code)
+
+
+class Session:
+    """A serving process, what is known of it, and where that is shown."""
+
+    def __init__(self, child: Child, view: View, display: Display) -> None:
+        self.view = view
+        self.display = display
+        self.stopping: float | None = None
+        """Monotonic time at which it was asked to end."""
+        self.watchers: list[Callable[[Event], None]] = []
+        """Told of each event, after the view."""
+        self._child = child
+        self._ended: int | None = None
+
+    def run(self, seconds: float | None = None) -> int:
+        """Show events until the process has ended; its exit code, negative for a signal.
+
+        Call from the main thread: SIGINT, SIGTERM and SIGHUP are passed on as a
+        SIGTERM; the second one kills.
+        """
+        with _signals(self._signalled), self.display:
+            while self._ended is None:
+                self._take(0.1)
+                ready = self.view.since
+                if seconds is not None and ready is not None and self.stopping is None:
+                    if time.monotonic() - ready >= seconds:
+                        self.stop()
+                if self.stopping is not None and time.monotonic() - self.stopping > PATIENCE:
+                    self.display.say(f"it did not end within {PATIENCE:.0f} s: killed")
+                    self.stopping = float("inf")
+                    self._child.kill()
+        return self._ended
+
+    def stop(self) -> None:
+        """Ask the process to end."""
+        self.stopping = time.monotonic()
+        self._child.stop()
+
+    def _take(self, timeout: float) -> None:
+        try:
+            event = self._child.events.get(timeout=timeout)
+        except queue.Empty:
+            return
+        self.view.take(event)
+        self.display.show(event)
+        for watcher in self.watchers:
+            watcher(event)
+        if event["say"] == "ended":
+            self._ended = event["code"]
+
+    def _signalled(self, number: int) -> None:
+        if self.stopping is None:
+            if number == signal.SIGINT:
+                self.display.say("stopping; Ctrl-C again kills it")
+            self.stop()
+        else:
+            self._child.kill()
+
+
+@contextmanager
+def serving(
+    plan: Plan, options: list[str], display: Callable[[View], Display] | None = None
+) -> Iterator[Session]:
+    """A serving process for this plan; it is gone when the block is left."""
+    view = View(plan)
+    with tempfile.TemporaryDirectory(prefix="iocctl-") as directory:
+        path = Path(directory, "plan.json")
+        path.write_text(to_json(plan))
+        child = Child(path, options)
+        try:
+            yield Session(child, view, (display or choose_display)(view))
+        finally:
+            child.close()
+
+
+def choose_display(view: View) -> Display:
+    """A live table where a person looks, else plain lines."""
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from ioc_runtime.cli.live import LiveTable
+
+        return LiveTable(view)
+    from ioc_runtime.cli.plain import PlainLines
+
+    return PlainLines(view)
+
+
+def serving_options(state: Path, ca_port: int | None, pva_port: int | None) -> list[str]:
+    """Arguments of the serving process."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"--state {state}: cannot be a directory: {error.strerror}", Exit.USAGE
+        ) from None
+    options = ["--snapshot", str(SNAPSHOT), "--state", str(state)]
+    for flag, port in (("--ca-port", ca_port), ("--pva-port", pva_port)):
+        if port is not None:
+            options += [flag, str(port)]
+    return options
+
+
+def state_directory(prefix: str) -> Path:
+    """Where a task with this prefix keeps its state on this machine."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    # ':' and the like are legal in file names, but not a pleasure in a shell.
+    return Path(base) / "ioc-operator" / (re.sub(r"[^A-Za-z0-9_.-]", "_", prefix) or "_")
+
+
+@contextmanager
+def _signals(handle: Callable[[int], None]) -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {n: signal.signal(n, lambda number, _: handle(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

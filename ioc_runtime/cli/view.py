@@ -1,0 +1,190 @@
+"""What a running task looks like: the sum of what its process has said so far."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ioc_runtime.cli.child import Event
+from ioc_runtime.cli.reading import severity_name
+from ioc_runtime.cli.terminal import printable
+from ioc_runtime.engine.values import show
+from ioc_runtime.plan import Plan, Signal
+
+MEANINGS: Final = {
+    10: "the task's logic failed",
+    11: "an input or output failed",
+    12: "its plugin failed",
+    13: "it stalled",
+    14: "it was aborted",
+    15: "its manifest, plugin or environment is of no use here",
+    16: "it was stopped before its end",
+}
+"""What the exit codes of a serving process mean."""
+
+DEFAULT_PORTS: Final = {"EPICS_CA_SERVER_PORT": 5064, "EPICS_PVA_SERVER_PORT": 5075}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input or output."""
+
+    name: str
+    value: str
+    unit: str
+    severity: str
+    connected: bool | None
+    """None where there is no link."""
+    link: str
+    latched: bool = False
+
+    @property
+    def trouble(self) -> int:
+        """How much it asks for attention; rows are left out from the lowest on."""
+        if self.connected is False:
+            return 4
+        ranks = {"INVALID": 3, "MAJOR": 2, "MINOR": 1}
+        return max(ranks.get(self.severity, 0), 2 if self.latched else 0)
+
+
+@dataclass
+class View:
+    """The state of a task on the parent's side."""
+
+    plan: Plan
+    state: str = "STARTING"
+    message: str = ""
+    ports: dict[str, int] = field(default_factory=dict)
+    """EPICS variable -> port that the process serves on."""
+    note: str = ""
+    ready: float | None = None
+    """Seconds from process start to the first PV."""
+    since: float | None = None
+    """Monotonic time of that moment."""
+    inputs: list[Row] = field(default_factory=list)
+    outputs: list[Row] = field(default_factory=list)
+    active: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    evaluations: float = 0.0
+    reaction: tuple[float, float] | None = None
+    """p50 and p99 of the last second, in µs."""
+    heartbeat: int = 0
+    errors: int = 0
+    log: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=20))
+    """Time, level and text of the last lines."""
+    error: str = ""
+    stderr: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+
+    def take(self, event: Event) -> None:
+        """Learn one thing the process said; unknown ones are left alone."""
+        handler = getattr(self, f"_{event['say']}", None)
+        if handler is not None:
+            handler(event)
+
+    def environment(self) -> list[str]:
+        """`NAME=port` for every port that a client would not try by itself."""
+        return [f"{k}={v}" for k, v in self.ports.items() if v != DEFAULT_PORTS.get(k)]
+
+    def _ports(self, event: Event) -> None:
+        for key, variable in (("ca", "EPICS_CA_SERVER_PORT"), ("pva", "EPICS_PVA_SERVER_PORT")):
+            if isinstance(event.get(key), int) and event[key]:
+                self.ports[variable] = event[key]
+        self.note = str(event.get("note") or "")
+
+    def _ready(self, event: Event) -> None:
+        self.ready = float(event.get("seconds") or 0.0)
+        self.since = time.monotonic()
+
+    def _state(self, event: Event) -> None:
+        self.state = str(event.get("state") or self.state)
+        self.message = str(event.get("message") or "")
+
+    def _log(self, event: Event) -> None:
+        level = str(event.get("level") or "INFO")
+        self.log.append((_time(event), level, str(event.get("text") or "")))
+
+    def _audit(self, event: Event) -> None:
+        self.log.append((_time(event), "AUDIT", audit_text(event)))
+
+    def _error(self, event: Event) -> None:
+        self.error = str(event.get("text") or event.get("reason") or "")
+
+    def _printed(self, event: Event) -> None:
+        self.log.append((time.time(), "", event["text"]))
+
+    def _stderr(self, event: Event) -> None:
+        self.stderr.append(event["text"])
+        self.log.append((time.time(), "STDERR", event["text"]))
+
+    def _snapshot(self, event: Event) -> None:
+        self._state(event)
+        signals = {signal.name: signal for signal in self.plan.signals}
+        self.inputs = [_row(each, signals) for each in event.get("inputs") or ()]
+        self.outputs = [_row(each, signals) for each in event.get("outputs") or ()]
+        rules = event.get("rules") or {}
+        self.active = list(rules.get("active") or ())
+        self.pending = list(rules.get("pending") or ())
+        self.invalid = list(rules.get("invalid") or ())
+        self.evaluations = float(event.get("evaluations") or 0.0)
+        self.reaction = _reaction(event.get("reaction"))
+        self.heartbeat = int(event.get("heartbeat") or 0)
+        errors = event.get("errors")
+        self.errors = sum(errors.values()) if isinstance(errors, dict) else int(errors or 0)
+
+
+def audit_text(event: Event) -> str:
+    """Who wrote what, in one line."""
+    who = f"{event.get('user') or '?'}@{event.get('host') or '?'}"
+    return f"{event.get('pv')}: {event.get('old')} -> {event.get('new')} by {who}"
+
+
+def ending(code: int, view: View) -> str:
+    """How the serving process ended, in a sentence; "" for a clean end."""
+    if view.error:
+        return view.error
+    if code < 0:
+        import signal
+
+        name = signal.Signals(-code).name if -code in iter(signal.Signals) else f"signal {-code}"
+        hint = " (was there enough memory?)" if name == "SIGKILL" else ""
+        return f"the serving process was ended by {name}{hint}"
+    if code == 0:
+        return ""
+    meaning = MEANINGS.get(code, "it failed")
+    last = f": {view.stderr[-1]}" if view.stderr else ""
+    return f"the serving process ended with exit code {code}: {meaning}{last}"
+
+
+def _row(data: Mapping[str, Any], signals: Mapping[str, Signal]) -> Row:
+    name = str(data.get("name"))
+    signal = signals.get(name)
+    value = data.get("value")
+    link = data.get("link") or ""
+    connected = data.get("connected")
+    severity = data.get("severity", 0)
+    return Row(
+        name,
+        printable(show(signal, value) if signal is not None else str(value)),
+        printable(signal.unit) if signal is not None and value is not None else "",
+        severity if isinstance(severity, str) else severity_name(int(severity or 0)),
+        bool(connected) if link and connected is not None else None,
+        str(link),
+        bool(data.get("latched")),
+    )
+
+
+def _reaction(value: Any) -> tuple[float, float] | None:
+    if isinstance(value, dict):
+        value = [value.get("p50"), value.get("p99")]
+    if isinstance(value, list | tuple) and len(value) == 2 and None not in value:
+        return float(value[0]), float(value[1])
+    return None
+
+
+def _time(event: Event) -> float:
+    stamp = event.get("time")
+    return float(stamp) if isinstance(stamp, int | float) else time.time()
