@@ -25,9 +25,7 @@ class Collector:
         self.warnings: list[Problem] = list(document.warnings)
         self._comparisons = 0
 
-    def wrong(
-        self, path: Path, value: Any, expected: str, known: Collection[str] = ()
-    ) -> None:
+    def wrong(self, path: Path, value: Any, expected: str, known: Collection[str] = ()) -> None:
         """Note a problem; `known` are the names among which the nearest is sought.
 
         :raises TooMany: when there are enough of them
@@ -38,6 +36,10 @@ class Collector:
         self.add(self.document.problem(path, value, expected, near))
 
     def add(self, problem: Problem) -> None:
+        """Note a problem that is worded already.
+
+        :raises TooMany: when there are enough of them
+        """
         self.problems.append(problem)
         if len(self.problems) >= MOST_PROBLEMS:
             raise TooMany

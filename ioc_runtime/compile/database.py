@@ -24,7 +24,8 @@ RECORD_TYPES: Final = frozenset(
 MOST_RECORDS: Final = 1000
 
 _TOKEN = re.compile(
-    r'[ \t\r\n]+|#[^\n]*|(?P<text>"(?:[^"\\\n]|\\.)*")|(?P<word>[A-Za-z0-9_:.+-]+)|(?P<mark>[(){},])'
+    r"[ \t\r\n]+|#[^\n]*"
+    r'|(?P<text>"(?:[^"\\\n]|\\.)*")|(?P<word>[A-Za-z0-9_:.+-]+)|(?P<mark>[(){},])'
 )
 _NAME = re.compile(r"[A-Za-z0-9_:;+\[\]<>/-]+")
 _FIELD = re.compile(r"[A-Z][A-Z0-9]{0,3}")

@@ -29,7 +29,8 @@ def owners(spec: TaskSpec, collector: Collector) -> dict[str, Owner]:
             by_rule.setdefault(name, rule.id)
     by_transform: dict[str, int] = {}
     for i, transform in enumerate(spec.transforms):
-        name, path = transform.output, ("spec", "transforms", i, "output")
+        name = transform.output
+        path: Path = ("spec", "transforms", i, "output")
         if name not in spec.outputs:
             expected = "the name of an output" + _instead(name, spec)
             collector.wrong(path, name, expected, spec.outputs.keys())
@@ -95,19 +96,21 @@ class Logic:
             return
         for i, transform in enumerate(self.spec.transforms):
             path: Path = ("spec", "transforms", i, "expression")
-            expression = self.expression(path, transform.expression)
+            expression = self._expression(path, transform.expression)
             if expression and transform.output in self.outputs:
-                self.result(path, expression, self.outputs[transform.output])
+                self._result(path, expression, self.outputs[transform.output])
         for i, rule in enumerate(self.spec.rules):
-            self.condition(("spec", "rules", i, "condition"), rule.condition)
-            self.message(("spec", "rules", i, "message"), rule.message)
-            self.values(("spec", "rules", i, "outputs"), rule.outputs)
-        self.cycles()
+            self._condition(("spec", "rules", i, "condition"), rule.condition)
+            self._message(("spec", "rules", i, "message"), rule.message)
+            self._values(("spec", "rules", i, "outputs"), rule.outputs)
+        self._cycles()
 
     def transforms(self) -> tuple[Transform, ...]:
+        """Those of the plan; after `check` has found nothing."""
         return tuple(Transform(t.output, t.expression) for t in self.spec.transforms)
 
     def rules(self) -> tuple[Rule, ...]:
+        """Those of the plan; after `check` has found nothing."""
         return tuple(
             Rule(
                 rule.id,
@@ -126,23 +129,23 @@ class Logic:
             yield ("spec", "rules", i, "condition"), rule.condition
             yield ("spec", "rules", i, "message"), rule.message
 
-    def expression(self, path: Path, source: str) -> Expression | None:
-        found = self.attempt(path, source, lambda: parse(source, self.scope))
+    def _expression(self, path: Path, source: str) -> Expression | None:
+        found = self._attempt(path, source, lambda: parse(source, self.scope))
         if isinstance(found, Expression):
             self.reads[path] = found.reads
             return found
         return None
 
-    def condition(self, path: Path, source: str) -> None:
-        expression = self.expression(path, source)
+    def _condition(self, path: Path, source: str) -> None:
+        expression = self._expression(path, source)
         if expression and expression.kind.base not in ("number", "any"):
             self.collector.wrong(path, source, "something true or false")
 
-    def message(self, path: Path, text: str) -> None:
+    def _message(self, path: Path, text: str) -> None:
         if text:
-            self.attempt(path, text, lambda: parse_template(text, self.scope))
+            self._attempt(path, text, lambda: parse_template(text, self.scope))
 
-    def attempt(self, path: Path, source: str, parse_it: Callable[[], Any]) -> Any:
+    def _attempt(self, path: Path, source: str, parse_it: Callable[[], Any]) -> Any:
         """The result of a parser, or None and a problem."""
         try:
             return parse_it()
@@ -161,7 +164,7 @@ class Logic:
             self.collector.spend(len(self.scope.signals) + len(self.scope.parameters))
         return None
 
-    def result(self, path: Path, expression: Expression, output: Output) -> None:
+    def _result(self, path: Path, expression: Expression, output: Output) -> None:
         """Whether what a transform computes can be a value of its output."""
         base = expression.kind.base
         if base == "any":
@@ -183,7 +186,7 @@ class Logic:
                 expected = f"one of {', '.join(output.states)}"
                 self.collector.wrong(path, constant, expected, output.states)
 
-    def values(self, path: Path, values: dict[str, Any]) -> None:
+    def _values(self, path: Path, values: dict[str, Any]) -> None:
         for name, value in values.items():
             output = self.outputs.get(name)
             if output is None:
@@ -196,7 +199,7 @@ class Logic:
                 known = output.states if isinstance(value, str) else ()
                 self.collector.wrong((*path, name), value, str(error), known)
 
-    def cycles(self) -> None:
+    def _cycles(self) -> None:
         """An output that depends on itself, through whatever."""
         graph: dict[str, set[str]] = {}
         place: dict[str, Path] = {}

@@ -110,7 +110,9 @@ def check_text(
         checked.problems += error.problems
         return checked
     if not documents:
-        checked.problems.append(Problem("", NOTHING, "a manifest; the file is empty", None, 1, file))
+        checked.problems.append(
+            Problem("", NOTHING, "a manifest; the file is empty", None, 1, file)
+        )
     for document in documents:
         if isinstance(document, ManifestError):
             checked.problems += document.problems
@@ -127,9 +129,7 @@ def check_text(
     return checked
 
 
-def _check_one(
-    document: Document, overrides: Mapping[str, Any] | None, checked: Checked
-) -> None:
+def _check_one(document: Document, overrides: Mapping[str, Any] | None, checked: Checked) -> None:
     try:
         compiled = compile_document(document, overrides=overrides)
     except ManifestError as error:

@@ -111,7 +111,11 @@ class Names:
         """Names of expressions. A function may share one: it is known by its call."""
         buffers = dict(_buffers(spec))
         seen: dict[str, str] = {}
-        for group, what in (("inputs", "input"), ("outputs", "output"), ("parameters", "parameter")):
+        for group, what in (
+            ("inputs", "input"),
+            ("outputs", "output"),
+            ("parameters", "parameter"),
+        ):
             for name in getattr(spec, group):
                 path: Path = ("spec", group, name)
                 if name in WORDS:

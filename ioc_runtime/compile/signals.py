@@ -35,15 +35,15 @@ class Signals:
     def input(self, name: str, given: spec.Input) -> Input:
         """An input of the plan, with its first value checked."""
         path: Path = ("spec", "inputs", name)
-        common = self.common(path, name, given)
-        link = self.link((*path, "link"), given.link, given.poll)
-        drive = self.range((*path, "drive"), given.drive, given.type)
-        self.unlinked_only(path, given) if link else self.linked_only(path, given)
+        common = self._common(path, name, given)
+        link = self._link((*path, "link"), given.link, given.poll)
+        drive = self._range((*path, "drive"), given.drive, given.type)
+        self._unlinked_only(path, given) if link else self._linked_only(path, given)
         if drive and not (given.type in NUMERIC and given.length is None):
             self.collector.wrong((*path, "drive"), f"type {given.type}", "a single float or int")
         value = None
         if "value" in given.model_fields_set:
-            value = self.literal((*path, "value"), Signal(**common), given.value)
+            value = self._literal((*path, "value"), Signal(**common), given.value)
         if value is not None and drive and given.type in NUMERIC and not in_range(value, drive):
             expected = f"a value from {drive.low:g} to {drive.high:g}, as `drive` has it"
             self.collector.wrong((*path, "value"), given.value, expected)
@@ -66,18 +66,18 @@ class Signals:
     ) -> Output:
         """An output of the plan; `defaults` is the manifest's `ruleDefaults`."""
         path: Path = ("spec", "outputs", name)
-        common = self.common(path, name, given)
+        common = self._common(path, name, given)
         signal = Signal(**common)
-        link = self.link((*path, "link"), given.link)
-        readback = self.link((*path, "readback"), given.readback)
+        link = self._link((*path, "link"), given.link)
+        readback = self._link((*path, "readback"), given.readback)
         if link is None:
             for field in ("readback", "tolerance", "timeout", "retries"):
                 if field in given.model_fields_set:
                     self.collector.wrong((*path, field), getattr(given, field), "a `link` with it")
         default = None
         if name in defaults:
-            default = self.literal(("spec", "ruleDefaults", name), signal, defaults[name])
-        self.latch(path, given, owner, name in defaults)
+            default = self._literal(("spec", "ruleDefaults", name), signal, defaults[name])
+        self._latch(path, given, owner, name in defaults)
         if given.max_age is not None and owner != "plugin":
             expected = f"no maxAge: the output is driven by {_OWNERS[owner]}, not by the plugin"
             self.collector.wrong((*path, "maxAge"), given.max_age, expected)
@@ -92,17 +92,17 @@ class Signals:
             default=default,
             latch=given.latch,
             on_invalid=given.on_invalid,
-            safe_value=self.safe_value(path, given, signal),
+            safe_value=self._safe_value(path, given, signal),
             max_age=given.max_age,
             persist=given.persist,
         )
 
-    def common(self, path: Path, name: str, given: spec.Signal) -> dict[str, Any]:
+    def _common(self, path: Path, name: str, given: spec.Signal) -> dict[str, Any]:
         """Fields that inputs and outputs share, as arguments of the plan's classes."""
         numeric, single = given.type in NUMERIC, given.length is None
-        self.text((*path, "unit"), given.unit, UNIT_BYTES)
-        self.text((*path, "description"), given.description, DESCRIPTION_BYTES)
-        self.states(path, given)
+        self._text((*path, "unit"), given.unit, UNIT_BYTES)
+        self._text((*path, "description"), given.description, DESCRIPTION_BYTES)
+        self._states(path, given)
         for field, allowed, wanted in (
             ("unit", numeric, "a float or int"),
             ("precision", given.type == "float", "a float"),
@@ -128,12 +128,12 @@ class Signals:
             "unit": given.unit,
             "precision": given.precision,
             "description": given.description,
-            "display": self.range((*path, "display"), given.display, given.type),
-            "alarms": self.alarms((*path, "alarms"), given.alarms, given.type),
+            "display": self._range((*path, "display"), given.display, given.type),
+            "alarms": self._alarms((*path, "alarms"), given.alarms, given.type),
             "buffer": given.buffer,
         }
 
-    def states(self, path: Path, given: spec.Signal) -> None:
+    def _states(self, path: Path, given: spec.Signal) -> None:
         count, wrong = len(given.states), self.collector.wrong
         if given.type == "enum" and not given.states:
             wrong(path, "type enum", "`states` with it")
@@ -143,7 +143,7 @@ class Signals:
             wrong((*path, "states"), given.states, f"two states for a bool, got {count}")
         seen: dict[str, int] = {}
         for i, state in enumerate(given.states):
-            self.text((*path, "states", i), state, STATE_BYTES)
+            self._text((*path, "states", i), state, STATE_BYTES)
             if looks_like_number(state):
                 wrong((*path, "states", i), state, "a name that does not look like a number")
             if state.strip() != state:
@@ -156,7 +156,7 @@ class Signals:
             if state not in given.states:
                 wrong((*path, "severity", state), state, "the name of a state", given.states)
 
-    def text(self, path: Path, text: str, limit: int) -> None:
+    def _text(self, path: Path, text: str, limit: int) -> None:
         """A text that goes into a record: bounded in bytes, nothing that macros expand."""
         size = len(text.encode("utf-8", "replace"))
         if size > limit:
@@ -165,16 +165,16 @@ class Signals:
             expected = "printable characters on one line, without $( and ${"
             self.collector.wrong(path, text, expected)
 
-    def range(self, path: Path, given: spec.Range | None, kind: str) -> Range | None:
+    def _range(self, path: Path, given: spec.Range | None, kind: str) -> Range | None:
         if given is None:
             return None
         if not given.low < given.high:
             self.collector.wrong((*path, "low"), given.low, f"a value below high, {given.high:g}")
         for field in ("low", "high"):
-            self.limit((*path, field), getattr(given, field), kind)
+            self._limit((*path, field), getattr(given, field), kind)
         return Range(given.low, given.high)
 
-    def alarms(self, path: Path, given: spec.Alarms | None, kind: str) -> Alarms | None:
+    def _alarms(self, path: Path, given: spec.Alarms | None, kind: str) -> Alarms | None:
         if given is None:
             return None
         before: tuple[str, float] | None = None
@@ -182,7 +182,7 @@ class Signals:
             limit = getattr(given, field)
             if limit is None:
                 continue
-            self.limit((*path, field), limit, kind)
+            self._limit((*path, field), limit, kind)
             if before and limit < before[1]:
                 expected = f"at least {before[0]}, {before[1]:g}"
                 self.collector.wrong((*path, field), limit, expected)
@@ -192,11 +192,11 @@ class Signals:
             values[f"{field}_severity"] = SEVERITIES.index(values[f"{field}_severity"])
         return Alarms(**values)
 
-    def limit(self, path: Path, value: float, kind: str) -> None:
+    def _limit(self, path: Path, value: float, kind: str) -> None:
         if kind == "int" and not (float_is_whole(value) and INT_MIN <= value <= INT_MAX):
             self.collector.wrong(path, value, "a whole number of 32 bits, as the type is int")
 
-    def link(self, path: Path, text: str | None, poll: float | None = None) -> Link | None:
+    def _link(self, path: Path, text: str | None, poll: float | None = None) -> Link | None:
         if text is None:
             return None
         try:
@@ -214,7 +214,7 @@ class Signals:
                 expected = "a PV of another IOC; expressions read this task's own by name"
                 self.collector.wrong(path, str(link), expected)
 
-    def literal(self, path: Path, signal: Signal, value: Any) -> Any:
+    def _literal(self, path: Path, signal: Signal, value: Any) -> Any:
         """`value` as the signal holds it, or None and a problem."""
         try:
             return literal(signal, value)
@@ -223,18 +223,18 @@ class Signals:
             self.collector.wrong(path, value, str(error), known)
             return None
 
-    def linked_only(self, path: Path, given: spec.Input) -> None:
-        for field, name in (("poll",) * 2, ("max_age", "maxAge"), ("invalid_hold", "invalidHold")):
+    def _linked_only(self, path: Path, given: spec.Input) -> None:
+        for field, name in _OF_LINKS:
             if field in given.model_fields_set:
                 self.collector.wrong((*path, name), getattr(given, field), "a `link` with it")
 
-    def unlinked_only(self, path: Path, given: spec.Input) -> None:
+    def _unlinked_only(self, path: Path, given: spec.Input) -> None:
         for field in ("value", "drive", "persist"):
             if field in given.model_fields_set:
                 expected = f"no {field}: the input has a link, it is no set-point"
                 self.collector.wrong((*path, field), getattr(given, field), expected)
 
-    def latch(self, path: Path, given: spec.Output, owner: str, has_default: bool) -> None:
+    def _latch(self, path: Path, given: spec.Output, owner: str, has_default: bool) -> None:
         if given.latch is None:
             if "persist" in given.model_fields_set:
                 self.collector.wrong((*path, "persist"), given.persist, "a `latch` with it")
@@ -246,16 +246,17 @@ class Signals:
             expected = "an entry in ruleDefaults, so that CLEAR has a value to go back to"
             self.collector.wrong(where, given.latch, expected)
 
-    def safe_value(self, path: Path, given: spec.Output, signal: Signal) -> Any:
+    def _safe_value(self, path: Path, given: spec.Output, signal: Signal) -> Any:
         there = "safe_value" in given.model_fields_set
         if given.on_invalid == "drive" and not there:
             self.collector.wrong((*path, "onInvalid"), "drive", "a `safeValue` with it")
         elif given.on_invalid == "hold" and there:
             expected = "onInvalid: drive with it"
             self.collector.wrong((*path, "safeValue"), given.safe_value, expected)
-        return self.literal((*path, "safeValue"), signal, given.safe_value) if there else None
+        return self._literal((*path, "safeValue"), signal, given.safe_value) if there else None
 
 
+_OF_LINKS: Final = (("poll", "poll"), ("max_age", "maxAge"), ("invalid_hold", "invalidHold"))
 _OWNERS: Final = {"rules": "rules", "transform": "a transform", "plugin": "the plugin"}
 
 

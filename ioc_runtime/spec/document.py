@@ -76,9 +76,7 @@ class Document:
                 break
         return lines.line
 
-    def problem(
-        self, path: Path, value: Any, expected: str, nearest: str | None = None
-    ) -> Problem:
+    def problem(self, path: Path, value: Any, expected: str, nearest: str | None = None) -> Problem:
         """A problem with its place filled in."""
         file = self.origins.get(path, self.file)
         return Problem(show_path(path), value, expected, nearest, self.line(path), file)
@@ -156,7 +154,7 @@ class _Builder:
     """Makes plain data of one document's events."""
 
     def __init__(self, text: str, first_line: int, file: str | None) -> None:
-        self.events = iter(yaml.parse(text, Loader=_PARSER))
+        self.events: Iterator[Any] = iter(yaml.parse(text, Loader=_PARSER))
         self.first_line, self.file = first_line, file
         self.path: list[str | int] = []
         self.anchors: dict[str, _Anchor | None] = {}
@@ -176,7 +174,7 @@ class _Builder:
             return None
         return found
 
-    def node(self, event: yaml.Event) -> tuple[Any, Lines]:
+    def node(self, event: Any) -> tuple[Any, Lines]:
         self.nodes += 1
         if self.nodes > MOST_NODES:
             raise self.fatal(event, f"at most {MOST_NODES} values in a document")
@@ -200,7 +198,7 @@ class _Builder:
             )
         return data, lines
 
-    def alias(self, event: yaml.AliasEvent) -> tuple[Any, Lines]:
+    def alias(self, event: Any) -> tuple[Any, Lines]:
         if event.anchor not in self.anchors:
             raise self.fatal(event, "an anchor that stands before its alias", f"*{event.anchor}")
         anchor = self.anchors[event.anchor]
@@ -212,12 +210,12 @@ class _Builder:
             raise self.fatal(event, f"at most {MOST_NODES} values in a document, aliases included")
         return anchor.data, Lines(self.line(event), anchor.lines.inside)
 
-    def count_text(self, event: yaml.Event, more: int) -> None:
+    def count_text(self, event: Any, more: int) -> None:
         self.text += more
         if self.text > MOST_TEXT:
             raise self.fatal(event, f"at most {MOST_TEXT} characters in a document's values")
 
-    def scalar(self, event: yaml.ScalarEvent) -> Any:
+    def scalar(self, event: Any) -> Any:
         text = event.value
         self.count_text(event, len(text))
         if event.tag in _STR_TAGS or event.tag is None and not event.implicit[0]:
@@ -228,8 +226,8 @@ class _Builder:
         value = resolve(text)
         reading = disagreement(text, value)
         if reading and len(self.warnings) < MOST_WARNINGS and self.counts:
-            hint = "quote it" if isinstance(value, str | bool) else "write it another way"
-            self.warnings.append(self.at(event, text, f"no ambiguity: {reading}; {hint}"))
+            other = "quotes" if isinstance(value, str | bool) else "another way to write it"
+            self.warnings.append(self.at(event, text, f"{other}: {reading}"))
         if value is None and self.counts:
             self.wrong(event, None, "a value; leave the field out if there is none")
         elif isinstance(value, float) and value - value != 0:
@@ -241,7 +239,7 @@ class _Builder:
         """Whether we stand in what the user writes: not in metadata or status."""
         return bool(self.path) and self.path[0] not in ("metadata", "status")
 
-    def sequence(self, event: yaml.Event) -> tuple[Any, Lines]:
+    def sequence(self, event: Any) -> tuple[Any, Lines]:
         items: list[Any] = []
         lines: list[Lines] = []
         self.untagged(event)
@@ -254,7 +252,7 @@ class _Builder:
         self.path.pop()
         return items, Lines(self.line(event), lines)
 
-    def mapping(self, event: yaml.Event) -> tuple[Any, Lines]:
+    def mapping(self, event: Any) -> tuple[Any, Lines]:
         data: dict[str, Any] = {}
         lines: dict[str, Lines] = {}
         merged: list[tuple[dict[str, Any], dict[str, Lines]]] = []
@@ -277,7 +275,7 @@ class _Builder:
             lines = {**places, **lines}
         return data, Lines(self.line(event), lines)
 
-    def key(self, event: yaml.Event) -> str:
+    def key(self, event: Any) -> str:
         if not isinstance(event, yaml.ScalarEvent) or event.tag not in (None, *_STR_TAGS):
             raise self.fatal(event, "a plain text as the key")
         self.nodes += 1
@@ -288,11 +286,11 @@ class _Builder:
         return str(event.value)
 
     def merge(
-        self, event: yaml.Event, value: Any, where: Lines
+        self, event: Any, value: Any, where: Lines
     ) -> list[tuple[dict[str, Any], dict[str, Lines]]]:
         """What `<<: *anchor` brings in: one map or several, the first one wins."""
         values = value if isinstance(value, list) else [value]
-        places = where.inside if isinstance(value, list) else [where]
+        places: Any = where.inside if isinstance(value, list) else [where]
         if not values or not all(isinstance(item, dict) for item in values):
             self.wrong(event, _MERGE, "a map, or a list of maps, to merge")
             return []
@@ -301,23 +299,23 @@ class _Builder:
             for item, place in zip(values, places or (), strict=True)
         ]
 
-    def untagged(self, event: yaml.Event) -> None:
+    def untagged(self, event: Any) -> None:
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self.wrong(event, tag, "no tag but !!str")
 
-    def line(self, event: yaml.Event) -> int:
+    def line(self, event: Any) -> int:
         return self.first_line + int(event.start_mark.line)
 
-    def at(self, event: yaml.Event, value: Any, expected: str) -> Problem:
+    def at(self, event: Any, value: Any, expected: str) -> Problem:
         path = show_path(tuple(self.path))
         return Problem(path, value, expected, None, self.line(event), self.file)
 
-    def wrong(self, event: yaml.Event, value: Any, expected: str) -> None:
+    def wrong(self, event: Any, value: Any, expected: str) -> None:
         if len(self.problems) >= MOST_PROBLEMS:
             raise ManifestError(self.problems, self.warnings)
         self.problems.append(self.at(event, value, expected))
 
-    def fatal(self, event: yaml.Event, expected: str, value: Any = NOTHING) -> ManifestError:
+    def fatal(self, event: Any, expected: str, value: Any = NOTHING) -> ManifestError:
         """An error after which nothing of the document is of use."""
         return ManifestError([*self.problems, self.at(event, value, expected)], self.warnings)

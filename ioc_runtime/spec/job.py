@@ -16,8 +16,12 @@ Outcome = Literal["Aborted", "Stopped", "Failed", "Deadline", "Stalled"]
 class Arguments(Model):
     """Arguments of a call in Python."""
 
-    args: list[Any] = Field(default_factory=list, max_length=100, description="By position.")
-    kwargs: AnyMap = Field(default_factory=dict, max_length=100, description="By name.")
+    by_position: list[Any] = Field(
+        default_factory=list, alias="args", max_length=100, description="By position."
+    )
+    by_name: AnyMap = Field(
+        default_factory=dict, alias="kwargs", max_length=100, description="By name."
+    )
 
 
 class Schedule(Model):
@@ -50,9 +54,7 @@ class OnAbort(Model):
         default_factory=list, max_length=100, description="Arguments taken over from the run."
     )
     timeout_seconds: float = Field(60.0, gt=0, le=86_400, description="How long it may take.")
-    when: list[Outcome] = Field(
-        default_factory=lambda: ["Aborted"], max_length=5, description="After which ends."
-    )
+    when: list[Outcome] = Field(default=["Aborted"], max_length=5, description="After which ends.")
 
 
 class Exclusive(Model):

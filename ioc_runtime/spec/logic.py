@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from pydantic import Field
 
 from ioc_runtime.spec.base import VOTE_PATTERN, AnyMap, Link, Model, Name, Seconds, Source
@@ -43,9 +41,7 @@ class Rule(Model):
 class Bypass(Model):
     """Whether operators may bypass a condition, and for how long."""
 
-    max_duration: float = Field(
-        3600.0, gt=0, le=604_800, description="Longest bypass, in seconds."
-    )
+    max_duration: float = Field(3600.0, gt=0, le=604_800, description="Longest bypass, in seconds.")
 
 
 class Requirement(Model):
@@ -115,5 +111,3 @@ class Test(Model):
 
     name: str = Field(min_length=1, max_length=200, description="What the test shows.")
     steps: list[Step] = Field(min_length=1, max_length=MOST_STEPS, description="In order.")
-
-

@@ -103,9 +103,9 @@ def show_value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return _cut(value.encode("ascii", "backslashreplace").decode()) if _odd(value) else (
-            _cut(value) or "''"
-        )
+        if _odd(value):
+            value = value[: _SHOWN + 1].encode("ascii", "backslashreplace").decode()
+        return _cut(value) or "''"
     if isinstance(value, int):
         return _cut(str(value)) if value.bit_length() < 512 else "a very large number"
     if isinstance(value, Mapping):

@@ -38,9 +38,7 @@ class Common(Deploy):
         pattern=PV_PATTERN,
         description="Start of every PV name, verbatim; default `<NAMESPACE>:<NAME>:`.",
     )
-    protocol: Literal["ca", "pva"] = Field(
-        "ca", description="Protocol of links without a scheme."
-    )
+    protocol: Literal["ca", "pva"] = Field("ca", description="Protocol of links without a scheme.")
     inputs: dict[Name, Input] = Field(
         default_factory=dict, max_length=MOST_SIGNALS, description="Inputs, by name."
     )
