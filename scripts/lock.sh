@@ -4,7 +4,7 @@
 #
 # dev.txt has everything and is compiled first; the others take its versions, so no
 # two images ever hold different versions of one package. Universal: one file serves
-# Python 3.11 to 3.13 on x86_64 and aarch64.
+# Python 3.11 to 3.13.
 set -eu
 cd "$(dirname "$0")/.."
 export UV_SYSTEM_CERTS=1
@@ -24,3 +24,5 @@ for extra in operator plugins test; do
     compile "$extra" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
 done
 compile uv requirements/uv.in --constraint requirements/dev.txt
+# The same EPICS libraries as ours: a comparison of frameworks, not of versions.
+compile peer requirements/peer.in --constraint requirements/dev.txt
