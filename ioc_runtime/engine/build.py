@@ -100,6 +100,8 @@ def _tie(
         read |= transform.node.expression.reads
     for rule in model.rules:
         read |= rule.node.expression.reads
+        if rule.message is not None:
+            read |= rule.message.reads
         rule.sources = sources(rule.node.expression.reads)
         rule.outputs = tuple(by_output[name] for name in rule.plan.outputs)
         for output in rule.outputs:

@@ -359,20 +359,23 @@ class Engine:
         touched: dict[int, OutputState] = {}
         changed: set[str] = set()
         for rule in concern.rules:
-            if rule.evaluate(out):
+            if rule.evaluate(out, since):
                 if rule.read:
                     changed.add(rule.key)
                 for output in rule.outputs:
                     touched[output.index] = output
-            node = rule.node
-            if node.sites:
-                self._after(rule, node, ("node", rule.index))
+            if rule.remembers:
+                self._after(rule, rule.node, ("node", rule.index))
         if first:
             self._settle_all(out, since)
         for index in sorted(touched) if len(touched) > 1 else touched:
             output = touched[index]
             certain, result = output.resolve()
-            if self._settle(output, certain, result, out, since) and output.read:
+            if output.latch is None:
+                different = output.settle(certain, result, out, since)
+            else:
+                different = self._settle(output, certain, result, out, since)
+            if different and output.read:
                 changed.add(output.name)
         return changed
 

@@ -22,7 +22,7 @@ class InputState:
     """
 
     __slots__ = (
-        "_before", "_latest", "_wants", "bad_status", "buffer", "connected", "good", "held",
+        "_before", "_latest", "_simple", "_wants", "bad_status", "buffer", "connected", "good", "held",
         "index", "known", "life", "moment", "name", "ns", "plan", "severity", "stale", "status",
         "timers", "value", "values",
     )  # fmt: skip
@@ -49,6 +49,7 @@ class InputState:
         """When the source last showed a sign of life, monotonic."""
         self.buffer: deque[Any] | None = deque(maxlen=plan.buffer) if plan.buffer else None
         self._wants: frozenset[str] = frozenset()
+        self._simple = False
         self._latest: tuple[float, float, int] | None = None
         self._before: tuple[float, float, int] | None = None
         values[f"{self.name}.age()"] = lambda: self.moment.mono - self.life
@@ -59,12 +60,21 @@ class InputState:
         """Say which globals expressions read, so that only those are kept up."""
         wanted = ("severity", "timestamp", "previous", "raw", "rate")
         self._wants = frozenset(a for a in wanted if f"{self.name}.{a}" in used)
+        self._simple = not self._wants and self.buffer is None and self.plan.length is None
 
     # --- events; each returns whether an expression could see a difference
 
     def sample(self, value: Any, severity: int, status: int, ns: int, out: list[Effect]) -> bool:
         """A sample came; `value` None: one that does not fit the input."""
         self.life = self.moment.mono
+        if self._simple and self.good and self.known and severity < INVALID:
+            if value is not None and value == value:  # the usual case, made short
+                self.ns, self.severity, self.status = ns, severity, status
+                out.append((POST, self.index, value, severity, status, ns))
+                if value == self.value:
+                    return False
+                self.value = self.values[self.name] = value
+                return True
         max_age = self.plan.max_age
         if max_age is not None and ("age", self.index) not in self.timers:
             self.timers.set(("age", self.index), self.life + max_age)

@@ -25,7 +25,7 @@ class OutputState:
 
     __slots__ = (
         "active_rule", "buffer", "certain", "clock_said", "default", "driven", "grace", "index",
-        "known", "latch", "moment", "name", "ns", "plan", "posted", "read", "result", "slot",
+        "known", "latch", "moment", "name", "ns", "plan", "posted_severity", "read", "result", "slot",
         "sources", "value", "values", "writers",
     )  # fmt: skip
 
@@ -49,7 +49,8 @@ class OutputState:
         self.active_rule = ""
         self.driven: Any = None
         """What the link was last told; None: nothing yet."""
-        self.posted: tuple[Any, int] | None = None
+        self.posted_severity = -1
+        """Severity as published; -1 before the first time."""
         self.ns = 0
         self.grace = plan.on_invalid == "drive"
         """The time after start in which safeValue is not driven yet."""
@@ -114,30 +115,31 @@ class OutputState:
     def _publish(
         self, value: Any, severity: int, out: list[Effect], since: int, *, drive: bool
     ) -> bool:
-        if self.posted == (value, severity):
+        if severity == self.posted_severity and value == self.value:
             return False
-        was = (self.value, self.known)
-        self.posted = value, severity
-        self.ns = self._timestamp(since, out)
-        self.known = severity == 0
-        self.value = value
-        if self.known:
+        before, was = self.value, self.known
+        self.value, self.posted_severity = value, severity
+        ns = self.ns = self._timestamp(since, out)
+        if severity == 0:
+            self.known = True
             self.values[self.name] = value
-            self._keep(value)
+            if self.buffer is not None:
+                self._keep(value)
+            out.append((POST, self.slot, value, 0, 0, ns))
         else:
+            self.known = False
             self.values.pop(self.name, None)
             self.values.pop(f"{self.name}_buf", None)
-        status = 0 if severity == 0 else Status.CALC
-        out.append((POST, self.slot, value, severity, status, self.ns))
-        if drive and value != self.driven and self.plan.link is not None:
+            out.append((POST, self.slot, value, severity, Status.CALC, ns))
+        if drive and self.plan.link is not None and value != self.driven:
             self.driven = value
             out.append((WRITE, self.index, value))
-        return was != (self.value, self.known)
+        return was is not self.known or before != value
 
     def _keep(self, value: Any) -> None:
-        if self.buffer is not None:
-            self.buffer.append(value)
-            self.values[f"{self.name}_buf"] = self.buffer
+        assert self.buffer is not None  # noqa: S101 - the caller has looked
+        self.buffer.append(value)
+        self.values[f"{self.name}_buf"] = self.buffer
 
     def _timestamp(self, since: int, out: list[Effect]) -> int:
         """Newest time of what it was computed from; ours where that cannot be."""

@@ -21,15 +21,17 @@ TRUE: Final = 1
 MAYBE: Final = 2
 """Its condition is not known, so it may or may not fire."""
 
-INFO, WARNING, ERROR = 20, 30, 40
+OK: Final[int] = Shown.OK
+ACTIVE: Final[int] = Shown.ACTIVE
+WARNING, ERROR = 30, 40
 
 
 class RuleState:
     """One rule: whether it fires, since when its condition holds, what is shown."""
 
     __slots__ = (
-        "fires", "hold", "id", "index", "key", "message", "moment", "node", "ns", "outputs",
-        "paused", "plan", "read", "shown", "since", "sources", "timers", "values",
+        "call", "fires", "hold", "id", "index", "key", "message", "moment", "node", "ns", "outputs",
+        "paused", "plan", "read", "remembers", "shown", "since", "sources", "timers", "values",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +46,7 @@ class RuleState:
     ) -> None:
         self.index, self.plan, self.id, self.node = index, plan, plan.id, node
         self.message, self.values, self.timers, self.moment = message, values, timers, moment
+        self.call, self.remembers = node.call, bool(node.sites)
         self.key = f"rules.{plan.id}"
         self.read = False
         """Whether any expression reads its state."""
@@ -57,15 +60,17 @@ class RuleState:
         self.outputs: Sequence[OutputState] = ()
         self.sources: Sequence[InputState | OutputState | RuleState] = ()
 
-    def evaluate(self, out: list[Effect]) -> bool:
-        """Evaluate the condition; True when whether it fires has changed."""
-        node = self.node
-        if node.sites:
-            node.prepare()
+    def evaluate(self, out: list[Effect], at: int = 0) -> bool:
+        """Evaluate the condition; True when whether it fires has changed.
+
+        :param at: least timestamp of a change (ns), see `OutputState.settle`
+        """
+        if self.remembers:
+            self.node.prepare()
         try:
-            fires = TRUE if node.call() else FALSE
-            if node.error is not None:
-                node.error = None
+            fires = TRUE if self.call() else FALSE
+            if self.node.error is not None:
+                self.node.error = None
         except UNKNOWN:
             fires = MAYBE
         except Exception as error:
@@ -75,9 +80,10 @@ class RuleState:
             fires = self._held(fires)
         if fires == self.fires and self.shown >= 0:
             if self.hold:
+                self._stamp(at)
                 self.show(out)
             return False
-        return self._changed(fires, out)
+        return self._changed(fires, out, at)
 
     def _failed(self, text: str, out: list[Effect]) -> None:
         self.moment.errors += 1
@@ -98,15 +104,22 @@ class RuleState:
             self.timers.set(("rule", self.index), now + self.hold)
         return TRUE if now >= self.since + self.hold else FALSE
 
-    def _changed(self, fires: int, out: list[Effect]) -> bool:
+    def _stamp(self, at: int) -> None:
+        """Set the time of a change: the newest of what it was computed from."""
+        ns = at
+        for source in self.sources:
+            if source.ns > ns:
+                ns = source.ns
+        self.ns = ns or self.moment.wall
+
+    def _changed(self, fires: int, out: list[Effect], at: int) -> bool:
         before, self.fires = self.fires, fires
-        if self.shown >= 0 or fires != MAYBE:
-            self.ns = max((s.ns for s in self.sources), default=0) or self.moment.wall
-        key = f"{self.key}.active"
-        if fires == MAYBE:
-            self.values.pop(key, None)
-        else:
-            self.values[key] = fires == TRUE
+        self._stamp(at)
+        if self.read:
+            if fires == MAYBE:
+                self.values.pop(f"{self.key}.active", None)
+            else:
+                self.values[f"{self.key}.active"] = fires == TRUE
         self.show(out)
         if fires == TRUE and before != TRUE and self.message is not None:
             text = self.message.render(self.values)
@@ -125,7 +138,7 @@ class RuleState:
         if self.paused:
             return Shown.DISABLED
         if self.fires == TRUE:
-            return Shown.ACTIVE
+            return ACTIVE
         if self.fires == MAYBE:
             return Shown.INVALID
         if self.since is not None:
@@ -134,7 +147,7 @@ class RuleState:
             latch = output.latch
             if latch is not None and latch.engaged and latch.rule == self.id:
                 return Shown.LATCHED
-        return Shown.OK
+        return OK
 
     def pause(self, out: list[Effect]) -> None:
         """Stop: the time of `for` starts anew afterwards."""

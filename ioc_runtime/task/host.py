@@ -59,7 +59,7 @@ class TaskHost:
                 severity = state.severity if state.known else 3
                 return Reading(state.value, severity, state.ns, state.connected)
             output = task.engine.outputs[self._outputs[name]]
-            severity = output.posted[1] if output.posted else 3
+            severity = output.posted_severity if output.posted_severity >= 0 else 3
             return Reading(output.value, severity, output.ns, True)
 
     def write(self, name: str, value: Any) -> None:

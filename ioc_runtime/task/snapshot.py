@@ -54,7 +54,7 @@ def _outputs(task: Task) -> list[dict[str, Any]]:
             "name": output.name,
             "value": show(output.plan, output.value),
             "unit": output.plan.unit,
-            "severity": output.posted[1] if output.posted else 3,
+            "severity": output.posted_severity if output.posted_severity >= 0 else 3,
             "latched": output.latch is not None and output.latch.engaged,
             "link": str(output.plan.link) if output.plan.link else "",
             "connected": up.get(output.name, True),
