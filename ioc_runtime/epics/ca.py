@@ -1,0 +1,384 @@
+"""Links over Channel Access: how PVs are followed, polled and written."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ioc_runtime.engine.values import BadValue, coerce
+from ioc_runtime.epics.cabi import ca
+from ioc_runtime.epics.client_thread import ClientThread
+from ioc_runtime.epics.feed import INVALID, READ, READ_ACCESS, Feed, fit
+from ioc_runtime.plan import Link, Signal
+
+_log = logging.getLogger(__name__)
+
+_INTEGERS = {
+    ca.SHORT: (-(2**15), 2**15 - 1),
+    ca.ENUM: (0, 2**16 - 1),
+    ca.CHAR: (-(2**7), 2**8 - 1),
+    ca.LONG: (-(2**31), 2**31 - 1),
+}
+
+
+class CaClient:
+    """All ca:// links of a task. Made, used and closed in the client thread."""
+
+    def __init__(self, thread: ClientThread) -> None:
+        """Start Channel Access in the present thread."""
+        self.thread = thread
+        self._context = ca.Context()
+        self._unsent = False
+        self._links: list[CaReader | CaTarget] = []  # libca holds their callbacks
+        thread.after_batch.append(self._flush)
+
+    def reader(self, link: Link, feed: Feed) -> CaReader:
+        """Follow a PV from now on."""
+        reader = CaReader(self, link, feed)
+        self._links.append(reader)
+        return reader
+
+    def target(self, link: Link, signal: Signal, connected: Callable[[bool], None]) -> CaTarget:
+        """Keep a connection to a PV that will be written."""
+        target = CaTarget(self, link, signal, connected)
+        self._links.append(target)
+        return target
+
+    def flush_later(self) -> None:
+        """Whatever this job asks of libca is sent at the end of the batch."""
+        self._unsent = True
+
+    def close(self) -> None:
+        """End all circuits; nothing is called any more."""
+        self.thread.after_batch.remove(self._flush)
+        self._context.close()
+
+    def _flush(self) -> None:
+        if self._unsent:
+            self._unsent = False
+            self._context.flush()
+
+
+class CaReader:
+    """One PV that is followed by a monitor, or polled."""
+
+    def __init__(self, client: CaClient, link: Link, feed: Feed) -> None:
+        self._client, self._feed, self._link = client, feed, link
+        self._live = [False]
+        self._names: list[str] = []
+        self._events: list[Any] = []
+        self._request: tuple[int, int, ca.EventCallback] | None = None
+        # libca may hold the callback of a get a little longer than a connection lasts.
+        self._callbacks: deque[ca.EventCallback] = deque(maxlen=16)
+        self._asked = False
+        self._last: tuple[Any, ...] | None = None
+        self._polls = False
+        self._readable = True
+        self._channel = ca.Channel(link.name, self._connection, self._access)
+        client.flush_later()
+
+    def poke(self) -> None:
+        """Ask for the value; the answer is a sample or a sign of life. In the client thread."""
+        if self._request is not None and not self._asked:
+            self._asked = True
+            if self._channel.get(*self._request) != ca.NORMAL:
+                self._asked = False
+            self._client.flush_later()
+
+    def _connection(self, up: bool) -> None:
+        if up:
+            self._feed.connected(True)
+            self._client.thread.post(self._arrived)
+        else:
+            self._live[0] = False
+            self._feed.connected(False)
+            self._client.thread.post(self._gone)
+
+    def _access(self, read: bool, _: bool) -> None:
+        if read and not self._readable:
+            self._client.thread.post(self._arrived)
+        self._readable = read
+
+    def _gone(self) -> None:
+        self._live[0] = False
+        for event in self._events:
+            self._channel.unsubscribe(event)
+        self._events, self._request = [], None
+        self._asked = False
+
+    def _arrived(self) -> None:
+        """Choose for what the source is now; it may have changed since the last time."""
+        self._gone()
+        native, count = self._channel.native, self._channel.count
+        if native < 0:
+            return
+        live = self._live = [True]
+        self._names = []
+        if native == ca.ENUM and count == 1 and self._feed.signal.type not in ("float", "int"):
+            self._ask_names(live)
+        else:
+            self._follow(live)
+        self._client.flush_later()
+
+    def _ask_names(self, live: list[bool]) -> None:
+        """Nothing of an enumerated source counts before its state names are known."""
+
+        def answer(status: int, _: int, data: bytes) -> None:
+            if live[0]:
+                self._client.thread.post(self._named, live, status, data)
+
+        callback = ca.raw_event(answer, ca.STATE_NAMES_SIZE)
+        self._callbacks.append(callback)
+        if self._channel.get(ca.GR_ENUM, 1, callback) != ca.NORMAL:
+            self._failed(ca.NO_READ_ACCESS)
+
+    def _named(self, live: list[bool], status: int, data: bytes) -> None:
+        if not live[0]:
+            return
+        if status != ca.NORMAL:
+            self._failed(status)
+            return
+        self._names = ca.state_names(data)
+
+        def renamed(status: int, _: int, data: bytes) -> None:
+            if live[0] and status == ca.NORMAL and ca.state_names(data) != self._names:
+                live[0] = False
+                self._client.thread.post(self._arrived)
+
+        callback = ca.raw_event(renamed, ca.STATE_NAMES_SIZE)
+        self._callbacks.append(callback)
+        self._events.append(self._channel.subscribe(ca.GR_ENUM, 1, ca.PROPERTY, callback))
+        self._follow(live)
+        self._client.flush_later()
+
+    def _follow(self, live: list[bool]) -> None:
+        native, count = self._channel.native, self._channel.count
+        if native < 0:
+            return
+        remember = self._feed.remember or self._link.poll is not None
+        sample = self._remembered if remember else self._feed.sample
+        kind, wanted, make = self._decoder(native, count)
+        dbr = kind + ca.TIME
+        if remember:
+            callback = make(live, self._answer)
+            self._callbacks.append(callback)
+            self._request = (dbr, wanted, callback)
+        if self._link.poll is None:
+            callback = make(live, sample)
+            self._callbacks.append(callback)
+            mask = ca.VALUE | ca.ALARM
+            self._events.append(self._channel.subscribe(dbr, wanted, mask, callback))
+        elif not self._polls:
+            self._polls = True
+            self._poll(time.monotonic(), self._link.poll)
+        else:
+            self.poke()
+
+    def _decoder(
+        self, native: int, count: int
+    ) -> tuple[int, int, Callable[[list[bool], ca.Sample], ca.EventCallback]]:
+        """How to ask for the source: type, number of elements, and what makes the callback."""
+        signal, names, failed = self._feed.signal, self._names, self._failed
+        number = native != ca.STRING and (native != ca.ENUM or signal.type in ("float", "int"))
+        if count == 1 and number and signal.type == "float" and signal.length is None:
+            return ca.DOUBLE, 1, lambda live, sample: ca.scalar_double(live, sample, failed)
+        if native == ca.CHAR and count > 1 and signal.type == "string":
+            decode: Callable[[bytes, int], Any] = ca.text
+            kind = ca.CHAR
+        elif native == ca.STRING:
+            kind, decode = native, ca.strings
+        else:
+            kind = ca.DOUBLE if native == ca.FLOAT and count == 1 else native
+            decode = ca.numbers(kind)
+
+        def make(live: list[bool], sample: ca.Sample) -> ca.EventCallback:
+            def fitted(raw: Any, severity: int, status: int, ns: int) -> None:
+                value, severity = fit(signal, raw, names, severity)
+                sample(value, severity, status, ns)
+
+            return ca.decoded(live, decode, fitted, failed, kind)
+
+        return kind, 1 if count == 1 else 0, make
+
+    def _remembered(self, value: Any, severity: int, status: int, ns: int) -> None:
+        self._last = (value, severity, status, ns)
+        self._feed.sample(value, severity, status, ns)
+
+    def _answer(self, value: Any, severity: int, status: int, ns: int) -> None:
+        self._asked = False
+        if (value, severity, status, ns) == self._last:
+            self._feed.alive()
+        else:
+            self._remembered(value, severity, status, ns)
+
+    def _failed(self, status: int) -> None:
+        self._asked = False
+        if status == ca.DISCONNECTED:
+            return
+        _log.warning("ca://%s gives no value: %s", self._link.name, ca.message(status))
+        self._last = None
+        self._feed.sample(None, INVALID, READ_ACCESS if status == ca.NO_READ_ACCESS else READ, 0)
+
+    def _poll(self, due: float, period: float) -> None:
+        self.poke()
+        now = time.monotonic()
+        due += period * max(1, int((now - due) / period) + 1)
+        self._client.thread.at(due, self._poll, due, period)
+
+
+class CaTarget:
+    """One PV that is written. Used in the client thread."""
+
+    def __init__(
+        self, client: CaClient, link: Link, signal: Signal, connected: Callable[[bool], None]
+    ) -> None:
+        self._client, self._signal, self._link = client, signal, link
+        self._report = connected
+        self._names: list[str] = []
+        self._ready = self._writable = False
+        self._waiting: dict[int, Callable[[str | None], None]] = {}
+        self._token = 0
+        self._put_done = ca.raw_event(self._answered)
+        self._barrier_done = ca.raw_event(self._passed)
+        self._names_done = ca.raw_event(self._named, ca.STATE_NAMES_SIZE)
+        self._channel = ca.Channel(link.name, self._connection, self._access)
+        client.flush_later()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a write can start now."""
+        return self._ready
+
+    def put(self, value: Any, wait: bool, done: Callable[[str | None], None]) -> None:
+        """Write; see `link_writer.Target`."""
+        if not self._channel.writable:
+            raise BadValue("the target does not let this host and user write")
+        native = self._channel.native
+        if native < 0:
+            done("the target is not connected")
+            return
+        kind, count, data = _payload(self._signal, value, native, self._channel.count, self._names)
+        self._token += 1
+        self._waiting[self._token] = done
+        if wait:
+            status = self._channel.put_callback(kind, count, data, self._put_done, self._token)
+        else:
+            status = self._channel.put(kind, count, data)
+            if status == ca.NORMAL:  # requests of a circuit are served in order
+                status = self._channel.get(native, 1, self._barrier_done, self._token)
+        self._client.flush_later()
+        if status != ca.NORMAL:
+            self._answered(status, self._token, b"")
+
+    def _connection(self, up: bool) -> None:
+        self._client.thread.post(self._arrived if up else self._gone)
+
+    def _arrived(self) -> None:
+        self._names = []
+        if self._channel.native == ca.ENUM:
+            self._channel.get(ca.GR_ENUM, 1, self._names_done)
+            self._client.flush_later()
+        elif self._channel.native >= 0:
+            self._set_ready(True)
+
+    def _gone(self) -> None:
+        self._set_ready(False)
+
+    def _named(self, status: int, _: int, data: bytes) -> None:
+        if status != ca.DISCONNECTED:
+            self._client.thread.post(self._with_names, status, data)
+
+    def _with_names(self, status: int, data: bytes) -> None:
+        self._names = ca.state_names(data) if status == ca.NORMAL else []
+        self._set_ready(self._channel.native >= 0)
+
+    def _set_ready(self, ready: bool) -> None:
+        if ready != self._ready:
+            self._ready = ready
+            self._writable = self._channel.writable
+            self._report(ready)
+
+    def _access(self, read: bool, write: bool) -> None:
+        self._client.thread.post(self._allowed, write)
+
+    def _allowed(self, write: bool) -> None:
+        """Rights that come back are a reconnection to the engine."""
+        came_back = write and not self._writable and self._ready
+        self._writable = write
+        if came_back:
+            self._report(True)
+
+    def _answered(self, status: int, token: int, _: bytes) -> None:
+        done = self._waiting.pop(token, None)
+        if done is not None:
+            done(None if status == ca.NORMAL else _cause(status))
+
+    def _passed(self, status: int, token: int, _: bytes) -> None:
+        self._answered(status if status == ca.DISCONNECTED else ca.NORMAL, token, b"")
+
+
+def _cause(status: int) -> str:
+    if status == ca.DISCONNECTED:
+        return "the connection was lost meanwhile"
+    return f"its server says: {ca.message(status)}"
+
+
+def _payload(
+    signal: Signal, value: Any, native: int, room: int, names: Sequence[str]
+) -> tuple[int, int, bytes]:
+    """Type, count and data of a put to a target of a native type with `room` elements.
+
+    :raises BadValue: when the target has nothing that corresponds to the value.
+    """
+    if native == ca.CHAR and room > 1 and signal.type == "string" and signal.length is None:
+        data = value.encode() + b"\0"
+        if len(data) > room:
+            raise BadValue(f"the target holds {room - 1} bytes of text, this is {len(data) - 1}")
+        return ca.CHAR, len(data), data
+    values = list(value) if signal.length is not None else [value]
+    if len(values) > room:
+        raise BadValue(f"the target has {room} elements, this is {len(values)}")
+    if not values:
+        raise BadValue("Channel Access cannot write an array without elements")
+    if signal.type == "string" and native != ca.STRING:
+        if native == ca.ENUM and any(names):
+            return ca.ENUM, len(values), ca.pack(ca.ENUM, [_index(names, v) for v in values])
+        native = ca.STRING
+    if native == ca.STRING:
+        return ca.STRING, len(values), ca.pack(ca.STRING, [_text(signal, v) for v in values])
+    try:
+        items = [_number(signal, v, native, names) for v in values]
+        return native, len(values), ca.pack(native, items)
+    except (struct.error, OverflowError):
+        raise BadValue("the number is out of the range of the target") from None
+
+
+def _index(names: Sequence[str], value: str) -> int:
+    if value not in names:
+        raise BadValue(f"the target knows {', '.join(names)}")
+    return names.index(value)
+
+
+def _text(signal: Signal, value: Any) -> bytes:
+    if signal.type in ("enum", "bool") and signal.states:
+        value = signal.states[value]
+    data = str(value).encode()
+    if len(data) > 39:
+        raise BadValue(f"the target holds 39 bytes of text, this is {len(data)}")
+    return data
+
+
+def _number(signal: Signal, value: Any, native: int, names: Sequence[str]) -> Any:
+    if native == ca.ENUM and signal.type in ("enum", "bool") and any(names):
+        mirrored = Signal(name=signal.name, type=signal.type, states=tuple(names))
+        return coerce(mirrored, int(value), signal.states)
+    limits = _INTEGERS.get(native)
+    if limits is None:
+        return float(value)
+    if not limits[0] <= value <= limits[1]:  # also refuses NaN
+        raise BadValue(f"the target takes {limits[0]} to {limits[1]}")
+    return int(value) & 0xFF if native == ca.CHAR else int(value)

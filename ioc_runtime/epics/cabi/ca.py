@@ -1,0 +1,421 @@
+"""Channel Access client calls: libca by ctypes, and nothing that decides anything.
+
+Loads the libca of epicscorelibs under its own symbols (RTLD_DEEPBIND): in a process
+that serves records the other copy answers for local names without the network, and
+past access security. pyepics is not imported; it costs 4.6 MiB and adds nothing here.
+
+Every callback runs in a thread of libca. What it is given must return soon, must not
+raise and must not wait for a reply.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from struct import Struct
+from typing import Any, Final
+
+from ioc_runtime.epics.cabi.threads import keep_thread_state
+
+_log = logging.getLogger(__name__)
+
+NORMAL: Final = 1
+DISCONNECTED: Final = 192
+NO_READ_ACCESS: Final = 368
+NO_WRITE_ACCESS: Final = 376
+
+VALUE, ALARM, PROPERTY = 1, 4, 8
+"""Event masks of a subscription (DBE_VALUE, DBE_ALARM, DBE_PROPERTY)."""
+
+STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = range(7)
+"""Native types of a channel; as DBR types they carry the value alone."""
+TIME = 14
+"""Added to a native type: value with status, severity and time."""
+GR_ENUM: Final = 24
+
+_EPOCH = 631_152_000 * 1_000_000_000
+_HEAD = Struct("=hhII")
+_OFFSET = {STRING: 12, SHORT: 14, FLOAT: 12, ENUM: 14, CHAR: 15, LONG: 12, DOUBLE: 16}
+_FORMAT = {SHORT: "h", FLOAT: "f", ENUM: "H", CHAR: "B", LONG: "i", DOUBLE: "d"}
+_SIZE = {STRING: 40, SHORT: 2, FLOAT: 4, ENUM: 2, CHAR: 1, LONG: 4, DOUBLE: 8}
+_SCALAR_DOUBLE = Struct("=hhII4xd")
+
+
+class _Connection(ctypes.Structure):
+    _fields_ = (("channel", ctypes.c_void_p), ("op", ctypes.c_long))
+
+
+class _Access(ctypes.Structure):
+    _fields_ = (("channel", ctypes.c_void_p), ("rights", ctypes.c_uint))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("token", ctypes.c_void_p),
+        ("channel", ctypes.c_void_p),
+        ("type", ctypes.c_long),
+        ("count", ctypes.c_long),
+        ("data", ctypes.c_void_p),
+        ("status", ctypes.c_int),
+    )
+
+
+class _Exception(ctypes.Structure):
+    _fields_ = (
+        ("user", ctypes.c_void_p),
+        ("channel", ctypes.c_void_p),
+        ("type", ctypes.c_long),
+        ("count", ctypes.c_long),
+        ("address", ctypes.c_void_p),
+        ("status", ctypes.c_long),
+        ("op", ctypes.c_long),
+        ("context", ctypes.c_char_p),
+        ("file", ctypes.c_char_p),
+        ("line", ctypes.c_uint),
+    )
+
+
+_ON_CONNECTION = ctypes.CFUNCTYPE(None, _Connection)
+_ON_ACCESS = ctypes.CFUNCTYPE(None, _Access)
+_ON_EVENT = ctypes.CFUNCTYPE(None, _Event)
+_ON_EXCEPTION = ctypes.CFUNCTYPE(None, _Exception)
+_ON_PRINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+
+EventCallback = Any
+"""What `scalar_double` and its neighbours return; keep it while libca may call it."""
+Sample = Callable[[Any, int, int, int], None]
+"""Called with value, severity, status, nanoseconds since 1970 (0: the source has none)."""
+
+_ARGUMENTS: Final[dict[str, tuple[Any, Sequence[Any]]]] = {
+    "ca_context_create": (ctypes.c_int, [ctypes.c_int]),
+    "ca_context_destroy": (None, []),
+    "ca_flush_io": (ctypes.c_int, []),
+    "ca_message": (ctypes.c_char_p, [ctypes.c_long]),
+    "ca_name": (ctypes.c_char_p, [ctypes.c_void_p]),
+    "ca_host_name": (ctypes.c_char_p, [ctypes.c_void_p]),
+    "ca_field_type": (ctypes.c_short, [ctypes.c_void_p]),
+    "ca_element_count": (ctypes.c_ulong, [ctypes.c_void_p]),
+    "ca_read_access": (ctypes.c_uint, [ctypes.c_void_p]),
+    "ca_write_access": (ctypes.c_uint, [ctypes.c_void_p]),
+    "ca_create_channel": (
+        ctypes.c_int,
+        [ctypes.c_char_p, _ON_CONNECTION, ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p],
+    ),
+    "ca_replace_access_rights_event": (ctypes.c_int, [ctypes.c_void_p, _ON_ACCESS]),
+    "ca_clear_channel": (ctypes.c_int, [ctypes.c_void_p]),
+    "ca_create_subscription": (
+        ctypes.c_int,
+        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_long, _ON_EVENT]
+        + [ctypes.c_void_p, ctypes.c_void_p],
+    ),
+    "ca_clear_subscription": (ctypes.c_int, [ctypes.c_void_p]),
+    "ca_array_get_callback": (
+        ctypes.c_int,
+        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, _ON_EVENT, ctypes.c_void_p],
+    ),
+    "ca_array_put": (
+        ctypes.c_int,
+        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p],
+    ),
+    "ca_array_put_callback": (
+        ctypes.c_int,
+        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p, _ON_EVENT]
+        + [ctypes.c_void_p],
+    ),
+    "ca_add_exception_event": (ctypes.c_int, [_ON_EXCEPTION, ctypes.c_void_p]),
+    "ca_replace_printf_handler": (ctypes.c_int, [_ON_PRINT]),
+}
+
+
+@cache
+def _library() -> Any:
+    spec = importlib.util.find_spec("epicscorelibs")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("epicscorelibs is not installed; ca:// links need its libca")
+    directory = Path(spec.submodule_search_locations[0]) / "lib"
+    deep = getattr(os, "RTLD_DEEPBIND", 0)
+    found = [path for name in ("libca.so", "libca.dylib") if (path := directory / name).exists()]
+    if not found:
+        raise ImportError(f"no libca in {directory}")
+    library = ctypes.CDLL(str(found[0]), mode=deep | os.RTLD_NOW | os.RTLD_LOCAL)
+    for name, (result, arguments) in _ARGUMENTS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    library.epicsAtThreadExit.restype = ctypes.c_int
+    library.epicsAtThreadExit.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    return library
+
+
+def message(status: int) -> str:
+    """What libca says to a status, as a clause."""
+    text: bytes = _library().ca_message(status)
+    return text.decode("utf-8", "replace")
+
+
+class Context:
+    """libca with callbacks from its own threads; belongs to the thread that makes it.
+
+    Channels, subscriptions and requests are made by that thread or in callbacks.
+    """
+
+    def __init__(self) -> None:
+        """Start libca in this thread.
+
+        :raises OSError: when libca does not start.
+        """
+        self._ca = _library()
+        status = self._ca.ca_context_create(1)
+        if status != NORMAL:
+            raise OSError(f"Channel Access does not start: {message(status)}")
+        self._on_exception = _ON_EXCEPTION(self._exception)
+        self._on_print = _ON_PRINT(_print)
+        self._ca.ca_add_exception_event(self._on_exception, None)
+        self._ca.ca_replace_printf_handler(self._on_print)
+
+    def flush(self) -> None:
+        """Send what has been asked for. Does not wait."""
+        self._ca.ca_flush_io()
+
+    def close(self) -> None:
+        """End every channel, circuit and thread of the context; no callback comes after."""
+        self._ca.ca_context_destroy()
+
+    def _exception(self, args: _Exception) -> None:
+        context = (args.context or b"").decode("utf-8", "replace")
+        if args.status == DISCONNECTED:
+            _log.info("CA circuit lost: %s", context)
+        else:
+            _log.warning("CA: %s (%s)", message(args.status), context)
+
+
+class Channel:
+    """One PV of a server. `on_connection(up)`, `on_access(read, write)`: in libca's threads."""
+
+    def __init__(
+        self,
+        name: str,
+        on_connection: Callable[[bool], None],
+        on_access: Callable[[bool, bool], None] | None = None,
+    ) -> None:
+        """Start to look for `name`; connections come and go from now on.
+
+        :raises OSError: when libca refuses the name.
+        """
+        self._ca = _library()
+        exit_hook = self._ca.epicsAtThreadExit
+
+        def connection(args: _Connection) -> None:
+            keep_thread_state(exit_hook)
+            _guarded(on_connection, args.op == 6)
+
+        self._on_connection = _ON_CONNECTION(connection)
+        self._id = ctypes.c_void_p()
+        status = self._ca.ca_create_channel(
+            name.encode(), self._on_connection, None, 20, ctypes.byref(self._id)
+        )
+        if status != NORMAL:
+            raise OSError(f"ca://{name}: {message(status)}")
+        if on_access is not None:
+            self._on_access = _ON_ACCESS(
+                lambda args: _guarded(on_access, bool(args.rights & 1), bool(args.rights & 2))
+            )
+            self._ca.ca_replace_access_rights_event(self._id, self._on_access)
+
+    @property
+    def native(self) -> int:
+        """Native type; -1 while not connected."""
+        return int(self._ca.ca_field_type(self._id))
+
+    @property
+    def count(self) -> int:
+        """Largest number of elements; 0 while not connected."""
+        return int(self._ca.ca_element_count(self._id))
+
+    @property
+    def host(self) -> str:
+        """host:port of the server."""
+        text: bytes = self._ca.ca_host_name(self._id)
+        return text.decode("utf-8", "replace")
+
+    @property
+    def readable(self) -> bool:
+        """Whether the server lets this host and user read."""
+        return bool(self._ca.ca_read_access(self._id))
+
+    @property
+    def writable(self) -> bool:
+        """Whether the server lets this host and user write."""
+        return bool(self._ca.ca_write_access(self._id))
+
+    def subscribe(self, dbr: int, count: int, mask: int, callback: EventCallback) -> Any:
+        """Follow the channel; `count` 0 sends what there is. Returns what `unsubscribe` takes.
+
+        :raises OSError: when libca refuses.
+        """
+        event = ctypes.c_void_p()
+        status = self._ca.ca_create_subscription(
+            dbr, count, self._id, mask, callback, None, ctypes.byref(event)
+        )
+        if status != NORMAL:
+            raise OSError(message(status))
+        return event
+
+    def unsubscribe(self, event: Any) -> None:
+        """End a subscription; waits for its running callback."""
+        self._ca.ca_clear_subscription(event)
+
+    def get(self, dbr: int, count: int, callback: EventCallback, token: int = 0) -> int:
+        """Ask for the value once; the answer is a callback. Returns libca's status."""
+        return int(self._ca.ca_array_get_callback(dbr, count, self._id, callback, token or None))
+
+    def put(self, dbr: int, count: int, data: bytes) -> int:
+        """Write without an answer. Returns libca's status."""
+        return int(self._ca.ca_array_put(dbr, count, self._id, data))
+
+    def put_callback(
+        self, dbr: int, count: int, data: bytes, callback: EventCallback, token: int
+    ) -> int:
+        """Write; the callback comes when the server has processed it. Returns libca's status."""
+        return int(
+            self._ca.ca_array_put_callback(dbr, count, self._id, data, callback, token or None)
+        )
+
+    def close(self) -> None:
+        """Forget the channel; waits for its running callback."""
+        self._ca.ca_clear_channel(self._id)
+
+
+def scalar_double(live: list[bool], sample: Sample, failed: Callable[[int], None]) -> EventCallback:
+    """Callback for TIME + DOUBLE, one element, straight to `sample`: the hot path.
+
+    NaN is handed on with severity INVALID.
+
+    :param live: its first element, set False, silences the callback.
+    :param failed: called with libca's status when there is no value.
+    """
+    unpack, view = _SCALAR_DOUBLE.unpack, (ctypes.c_char * _SCALAR_DOUBLE.size).from_address
+
+    def callback(args: _Event) -> None:
+        if args.status == 1:
+            status, severity, seconds, nanoseconds, value = unpack(view(args.data))
+            if live[0]:
+                ns = seconds * 1000000000 + nanoseconds
+                if ns:
+                    ns += _EPOCH
+                try:
+                    if value == value:
+                        sample(value, severity, status, ns)
+                    else:
+                        sample(value, 3, status, ns)
+                except Exception:
+                    _log.exception("a sample was lost")
+        elif live[0]:
+            _guarded(failed, args.status)
+
+    return _ON_EVENT(callback)
+
+
+def decoded(
+    live: list[bool],
+    decode: Callable[[bytes, int], Any],
+    sample: Sample,
+    failed: Callable[[int], None],
+    native: int,
+) -> EventCallback:
+    """Callback for any TIME type: `decode` makes the value from the data and the count."""
+    offset, size, string_at, head = _OFFSET[native], _SIZE[native], ctypes.string_at, _HEAD
+
+    def callback(args: _Event) -> None:
+        if not live[0]:
+            return
+        if args.status != NORMAL:
+            _guarded(failed, args.status)
+            return
+        count = args.count
+        try:
+            data = string_at(args.data, offset + size * count)
+            status, severity, seconds, nanoseconds = head.unpack_from(data)
+            ns = seconds * 1000000000 + nanoseconds
+            sample(decode(data[offset:], count), severity, status, ns and ns + _EPOCH)
+        except Exception:
+            _log.exception("a sample was lost")
+
+    return _ON_EVENT(callback)
+
+
+def raw_event(done: Callable[[int, int, bytes], None], size: int = 0) -> EventCallback:
+    """Callback with (libca's status, token, the first `size` bytes of the data)."""
+
+    def callback(args: _Event) -> None:
+        data = b""
+        if size and args.status == NORMAL and args.data:
+            data = ctypes.string_at(args.data, size)
+        _guarded(done, args.status, args.token or 0, data)
+
+    return _ON_EVENT(callback)
+
+
+def numbers(native: int) -> Callable[[bytes, int], list[Any]]:
+    """Decoder of an array of a numeric native type."""
+    code = _FORMAT[native]
+    return lambda data, count: list(Struct(f"={count}{code}").unpack_from(data))
+
+
+def strings(data: bytes, count: int) -> list[str]:
+    """Decoder of an array of strings."""
+    return [text(data[start : start + 40], 40) for start in range(0, count * 40, 40)]
+
+
+def text(data: bytes, count: int) -> str:
+    """Decoder of characters up to the first NUL."""
+    return data[:count].split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+STATE_NAMES_SIZE: Final = 6 + 16 * 26 + 2
+
+
+def state_names(data: bytes) -> list[str]:
+    """Names in a GR_ENUM reply."""
+    count = min(int.from_bytes(data[4:6], sys.byteorder), 16)
+    return [text(data[start : start + 26], 26) for start in range(6, 6 + 26 * count, 26)]
+
+
+def pack(native: int, values: Sequence[Any]) -> bytes:
+    """Values as a server of that native type takes them.
+
+    :raises struct.error, OverflowError: for a number out of the type's range.
+    """
+    if native == STRING:
+        return b"".join(value.ljust(40, b"\0") for value in values)
+    return Struct(f"={len(values)}{_FORMAT[native]}").pack(*values)
+
+
+def _guarded(function: Callable[..., None], *args: Any) -> None:
+    """A Python error in a callback is ours: log it, libca cannot carry it."""
+    try:
+        function(*args)
+    except Exception:
+        _log.exception("a Channel Access callback failed")
+
+
+@cache
+def _format() -> Any:
+    function = ctypes.CDLL(None).vsnprintf
+    function.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p]
+    return function
+
+
+def _print(pattern: bytes, arguments: int | None) -> int:
+    """Whatever libca would print goes to the log."""
+    buffer = ctypes.create_string_buffer(1024)
+    _format()(buffer, len(buffer), pattern, arguments)
+    for line in buffer.value.decode("utf-8", "replace").splitlines():
+        if line.strip():
+            _log.warning("libca: %s", line.strip())
+    return len(buffer.value)
