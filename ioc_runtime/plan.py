@@ -95,6 +95,8 @@ class Signal:
 
 @dataclass(frozen=True)
 class Input(Signal):
+    """A signal that comes in: from a PV of somebody else, or from an operator."""
+
     link: Link | None = None
     """None: an operator's set-point, writable by clients."""
     value: Value | None = None
@@ -109,6 +111,8 @@ class Input(Signal):
 
 @dataclass(frozen=True)
 class Output(Signal):
+    """A signal that goes out: from the rules, a transform or the plugin."""
+
     owner: Literal["rules", "transform", "plugin"] = "plugin"
     link: Link | None = None
     readback: Link | None = None
@@ -130,12 +134,16 @@ class Output(Signal):
 
 @dataclass(frozen=True)
 class Transform:
+    """An expression whose value an output takes."""
+
     output: str
     expression: str
 
 
 @dataclass(frozen=True)
 class Rule:
+    """A condition, and the values that outputs take while it holds."""
+
     id: str
     condition: str
     outputs: dict[str, Value] = field(default_factory=dict)
@@ -177,6 +185,8 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Plan:
+    """One task, checked: everything that a serving process needs."""
+
     name: str
     namespace: str
     prefix: str
