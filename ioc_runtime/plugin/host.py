@@ -1,0 +1,87 @@
+"""What a task offers its plugin. The task implements it; the plugin API uses it.
+
+Every method may be called from any thread, the plugin's own ones included. None
+of them waits for anything but the task's lock, except `put_link`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+
+class Reading(NamedTuple):
+    """What a signal holds now."""
+
+    value: Any
+    """As the signal holds it (bool and enum: the index); None before the first one."""
+    severity: int
+    """0 NO_ALARM, 1 MINOR, 2 MAJOR, 3 INVALID."""
+    ns: int
+    """EPICS timestamp in nanoseconds since 1970; 0 when there is none."""
+    connected: bool
+    """Whether the link is up; always true for a signal without one."""
+
+
+class Host(Protocol):
+    """The task, as its plugin may use it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the IocTask or IocJob."""
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of all its PVs, verbatim."""
+
+    @property
+    def mode(self) -> str:
+        """`reactive` or `periodic`."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """`spec.parameters`; a reload may replace the mapping."""
+
+    @property
+    def enabled(self) -> bool:
+        """ENABLE."""
+
+    @property
+    def running(self) -> bool:
+        """Between the start of serving and the start of stopping."""
+
+    @property
+    def cycle_count(self) -> int:
+        """CYCLE_COUNT."""
+
+    def read(self, name: str) -> Reading:
+        """An input or output of the plan, by its name. The name is known."""
+
+    def write(self, name: str, value: Any) -> None:
+        """Write an output that the plugin owns. The value has been coerced.
+
+        :raises Paused: ENABLE is 0 (looked at under the task's lock).
+        """
+
+    def put(self, name: str, value: Any) -> None:
+        """Write a set-point, as an operator would. The value has been coerced.
+
+        :raises Paused: ENABLE is 0.
+        """
+
+    def put_link(self, name: str, value: Any, timeout: float) -> None:
+        """Put to the PV that an input or output is linked to, and wait for the answer.
+
+        Called from the plugin's thread, with a value as the plugin gave it.
+
+        :raises PutFailed: refused, no connection, or no answer within `timeout` seconds.
+        """
+
+    def message(self, text: str, severity: int = 0) -> None:
+        """Show `text` in MESSAGE."""
+
+    def status(self, text: str) -> None:
+        """Set STATUS; one of INIT, RUN, PAUSED, END, ERROR."""
+
+    def step_cycle(self) -> None:
+        """Count one cycle in CYCLE_COUNT."""

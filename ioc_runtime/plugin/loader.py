@@ -1,0 +1,227 @@
+"""From the plan's plugin to a class that can run: `load`.
+
+The import runs in a thread of its own with a time limit, because a module's top
+level is the plugin's code as well. A failure is a `PluginError`: one sentence with
+the plugin's file and line, and the frames of its own files.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ioc_runtime.plan import Plan, Plugin
+from ioc_runtime.plugin import discover
+from ioc_runtime.plugin.api import HOOKS, DeclarativeTask, JobBase, TaskBase
+from ioc_runtime.plugin.errors import PluginError, nearest
+from ioc_runtime.plugin.functions import Function, collecting
+from ioc_runtime.plugin.package import Package
+from ioc_runtime.plugin.trace import describe, where_is
+
+NAME_MAX = 200
+"""Characters in the path of an inline file."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A plugin that has been imported and may be run."""
+
+    cls: type
+    functions: Mapping[str, Function] = field(default_factory=dict)
+    """What it has registered for expressions, by name."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the log."""
+    package: Package | None = None
+    temporary: Path | None = None
+
+    @property
+    def root(self) -> Path | None:
+        """Directory of its files; None for a plugin without code."""
+        return self.package.root if self.package else None
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether one of its hooks is `async def`: its thread then runs an event loop."""
+        return any(inspect.iscoroutinefunction(getattr(self.cls, h, None)) for h in HOOKS)
+
+    def overrides(self, hook: str) -> bool:
+        """Whether calling this hook does anything."""
+        return getattr(self.cls, hook, None) is not getattr(TaskBase, hook, None)
+
+    def describe(self, error: BaseException) -> tuple[str, str]:
+        """(sentence, traceback of the plugin's own frames) of an error it raised."""
+        return describe(error, self.root, self.package.name if self.package else "")
+
+    def close(self) -> None:
+        """Forget its modules and remove its temporary files."""
+        if self.package:
+            self.package.close()
+        if self.temporary:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def load(plan: Plan, *, timeout: float = 30.0) -> Loaded:
+    """Import the plan's plugin, find its class and check that it can be called.
+
+    `timeout` is in seconds; an import that takes longer is given up.
+
+    :raises PluginError: with one sentence for a person; the exit code is 15.
+    """
+    plugin = plan.plugin
+    if plugin is None:
+        raise PluginError("the task has no plugin")
+    if plugin.isolation == "process":
+        raise PluginError("plugin.isolation: process is not built yet: expected thread")
+    if plugin.source:
+        raise PluginError(
+            f"plugin.{_kind_of(plugin.source)}: this process loads inline files or a local "
+            f"directory, a source of kind {_kind_of(plugin.source)} has to be fetched before"
+        )
+    if plugin.files is None and plugin.directory is None:
+        return _without_code(plugin)
+    root, temporary = _place(plugin)
+    package = Package(root)
+    try:
+        return _in_time(plan, plugin, package, temporary, timeout)
+    except BaseException:
+        package.close()
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _without_code(plugin: Plugin) -> Loaded:
+    if plugin.class_name not in (None, DeclarativeTask.__name__):
+        raise PluginError(f"plugin.class is {plugin.class_name!r}, but the plugin has no source")
+    _check_functions(plugin, {})
+    return Loaded(DeclarativeTask)
+
+
+def _kind_of(source: Mapping[str, object]) -> str:
+    known = ("git", "configMap", "image", "builtin")
+    for kind in known:
+        if kind in source or source.get("kind") == kind:
+            return kind
+    return next(iter(source))
+
+
+def _in_time(
+    plan: Plan, plugin: Plugin, package: Package, temporary: Path | None, timeout: float
+) -> Loaded:
+    """Run `_import` in a thread that is given up when it takes too long."""
+    outcome: list[Loaded | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(_import(plan, plugin, package, temporary))
+        except BaseException as error:  # SystemExit in a plugin's module, too
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="plugin-load", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not outcome:
+        at = where_is(thread.ident, package.root)
+        raise PluginError(f"the import of the plugin still runs after {timeout:g} s{at}")
+    result = outcome[0]
+    if isinstance(result, Loaded):
+        return result
+    if isinstance(result, PluginError):
+        raise result
+    sentence, trace = describe(result, package.root, package.name)
+    raise PluginError(sentence, trace) from None
+
+
+def _import(plan: Plan, plugin: Plugin, package: Package, temporary: Path | None) -> Loaded:
+    base: type = JobBase if plan.kind == "IocJob" else TaskBase
+    sources = discover.read_sources(package)
+    package.open()
+    with collecting() as functions:
+        for name in discover.to_import(sources, plugin.class_name):
+            package.import_module(name)
+    cls = _class(plan, plugin, package, sources, base, functions)
+    warnings = discover.check(package, cls)
+    _check_functions(plugin, functions)
+    unused = sorted(set(functions) - set(plugin.functions))
+    warnings += tuple(
+        f"function {name!r} is registered, but plugin.functions does not declare it"
+        for name in unused
+    )
+    return Loaded(cls, dict(functions), warnings, package, temporary)
+
+
+def _class(
+    plan: Plan,
+    plugin: Plugin,
+    package: Package,
+    sources: list[discover.Source],
+    base: type,
+    functions: Mapping[str, Function],
+) -> type:
+    if plugin.class_name == DeclarativeTask.__name__ and base is TaskBase:
+        return DeclarativeTask
+    cls = discover.choose(package, sources, plugin.class_name, base, plan.kind)
+    if cls is not None:
+        return cls
+    if base is TaskBase and (functions or not sources):
+        return DeclarativeTask  # a plugin that only brings functions, or data
+    names = ", ".join(source.name or "__init__" for source in sources[:8]) or "none"
+    raise PluginError(
+        f"the plugin defines no subclass of {base.__name__}: expected one in its modules ({names})"
+    )
+
+
+def _check_functions(plugin: Plugin, found: Mapping[str, Function]) -> None:
+    missing = [name for name in plugin.functions if name not in found]
+    if missing:
+        raise PluginError(
+            f"plugin.functions declares {', '.join(map(repr, missing))}, which the plugin has "
+            f"not registered{nearest(missing[0], found)}"
+        )
+
+
+def _place(plugin: Plugin) -> tuple[Path, Path | None]:
+    """(directory of the plugin's files, the same when it is to be removed)."""
+    if plugin.directory is not None:
+        root = Path(plugin.directory).absolute()
+        if not root.is_dir():
+            raise PluginError(f"plugin directory {plugin.directory!r} is not there")
+        return root, None
+    files = plugin.files or {}
+    for name in files:
+        _check_path(name)
+    try:
+        root = Path(tempfile.mkdtemp(prefix="ioc-plugin-"))  # mode 0700
+    except OSError as error:
+        raise PluginError(f"no temporary directory for the plugin's files: {error}") from None
+    try:
+        for name, text in files.items():
+            target = root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(text.encode("utf-8"))
+    except (OSError, UnicodeEncodeError) as error:
+        shutil.rmtree(root, ignore_errors=True)
+        raise PluginError(f"plugin.inline.files: cannot write {name!r}: {error}") from None
+    return root, root
+
+
+def _check_path(name: str) -> None:
+    parts = name.split("/")
+    bad = (
+        not name
+        or len(name) > NAME_MAX
+        or "\\" in name
+        or any(ord(c) < 32 for c in name)
+        or any(part in ("", ".", "..") for part in parts)
+        or str(PurePosixPath(name)) != name
+    )
+    if bad:
+        raise PluginError(
+            f"plugin.inline.files: {name[:60]!r} is not a relative path inside the plugin: "
+            "expected something like guard.py or lib/tools.py"
+        )

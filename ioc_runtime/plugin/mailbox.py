@@ -1,0 +1,113 @@
+"""What waits for the plugin's thread: changes in order, and one `execute`.
+
+Whoever puts something in is a client thread that holds the task's lock, so nothing
+here waits, and nothing grows without bound: beyond `depth` changes only the newest
+of each input is kept, and what it replaces is counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+Work = tuple[str, tuple[Any, ...]]
+"""(hook, arguments)"""
+
+EXECUTE: Final[Work] = ("execute", ())
+STOP: Final[Work] = ("cleanup", ())
+
+
+class Mailbox:
+    """Many threads put, one takes."""
+
+    def __init__(self, depth: int, wake: Callable[[], None]) -> None:
+        self.coalesced = 0
+        """Changes that were left out because a newer one of their input came."""
+        self.overruns = 0
+        """Executes that were left out because the last one was not done."""
+        self.stopping = False
+        self.paused = False
+        self._depth = depth
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._changes: deque[list[Any]] = deque()
+        self._newest: dict[str, list[Any]] = {}
+        self._execute = False
+        self._executing = False
+        self._idle = False
+
+    def change(self, key: str, value: Any, old: Any) -> None:
+        with self._lock:
+            if self.stopping:
+                return
+            waiting = self._newest.get(key)
+            if waiting is not None and (self.paused or len(self._changes) >= self._depth):
+                waiting[1] = value  # its `old` stays: the plugin saw that one last
+                self.coalesced += 1
+                return
+            entry = [key, value, old]
+            self._newest[key] = entry
+            self._changes.append(entry)
+            self._rouse()
+
+    def execute(self) -> bool:
+        """Ask for one execute; False when there is one already, or none may run."""
+        with self._lock:
+            if self.stopping or self.paused:
+                return False
+            if self._execute or self._executing:
+                self.overruns += 1
+                return False
+            self._execute = True
+            self._rouse()
+            return True
+
+    def pause(self) -> None:
+        with self._lock:
+            self.paused = True
+            self._execute = False
+
+    def resume(self) -> None:
+        with self._lock:
+            self.paused = False
+            self._rouse()
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopping = True
+            self._rouse()
+
+    def take(self) -> Work | None:
+        """The next piece of work; None: there is none, and `wake` will say when."""
+        with self._lock:
+            if self.stopping:
+                return STOP
+            if not self.paused:
+                if self._execute:
+                    self._execute, self._executing = False, True
+                    return EXECUTE
+                if self._changes:
+                    entry = self._changes.popleft()
+                    if self._newest[entry[0]] is entry:
+                        del self._newest[entry[0]]
+                    return ("on_input_changed", tuple(entry))
+            self._idle = True
+            return None
+
+    def doze(self) -> bool:
+        """Ask for `wake` at the next thing that comes, and take nothing. False: stopping."""
+        with self._lock:
+            self._idle = not self.stopping
+            return self._idle
+
+    def executed(self) -> None:
+        """The execute that was taken is done."""
+        with self._lock:
+            self._executing = False
+
+    def _rouse(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._wake()

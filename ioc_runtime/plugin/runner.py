@@ -1,0 +1,294 @@
+"""The thread that runs a plugin: `PluginRunner`.
+
+The task tells the runner what happens and never waits for it. Whatever the plugin
+does (raises, blocks, exits, starts threads) stays in here: errors come out as
+sentences, and a plugin that does not return is left behind at the end.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ioc_runtime.plan import Plan
+from ioc_runtime.plugin.api import HOOKS
+from ioc_runtime.plugin.binding import Binding
+from ioc_runtime.plugin.errors import TOO_MANY_FAILURES, Ended, Paused
+from ioc_runtime.plugin.host import Host
+from ioc_runtime.plugin.loader import Loaded
+from ioc_runtime.plugin.mailbox import STOP, Mailbox
+from ioc_runtime.plugin.trace import where_is
+from ioc_runtime.plugin.waiting import Blocking, Looping, Waiting
+
+REPEAT = 1.0
+"""Seconds in which the same failure is reported once."""
+
+_log = logging.getLogger(__name__)
+
+
+class PluginRunner:
+    """Runs a loaded plugin of a task in a daemon thread of its own.
+
+    `failed(sentence, traceback)` is called for failures (the same one at most once a
+    second), `recovered()` when what had failed works again, `ended(exit_code, sentence)`
+    when the plugin failed `maxFailures` times in a row. All three are called from the
+    plugin's thread, without any lock of the runner.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        loaded: Loaded,
+        host: Host,
+        *,
+        failed: Callable[[str, str], None],
+        recovered: Callable[[], None] = lambda: None,
+        ended: Callable[[int, str], None] = lambda code, sentence: None,
+        depth: int = 1000,
+        retry: tuple[float, float] = (1.0, 30.0),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan = plan
+        self._loaded = loaded
+        self._host = host
+        self._failed, self._recovered, self._ended = failed, recovered, ended
+        self._retry = retry
+        self._clock = clock
+        self._max_failures = plan.plugin.max_failures if plan.plugin else None
+        self._hooks = {hook for hook in HOOKS if loaded.overrides(hook)}
+        self._waiting: Waiting = Looping() if loaded.asynchronous else Blocking()
+        self._mailbox = Mailbox(depth, self._waiting.wake)
+        self._thread = threading.Thread(target=self._run, name="plugin", daemon=True)
+        self._binding: Binding | None = None
+        self._instance: Any = None
+        self._in_a_row: dict[str, int] = {}
+        self._last_report: tuple[Any, float] = (None, 0.0)
+        self._busy: tuple[str, float] | None = None
+        self._gave_up = False
+        self.failures = 0
+        """Failures so far, the ones that were not reported included."""
+        self.initialized = False
+
+    # what the task tells; none of these waits
+
+    def start(self) -> None:
+        """Start the thread: construct the plugin and initialize it."""
+        if self._needs_thread:
+            self._thread.start()
+        else:
+            self.initialized = True
+
+    def changed(self, key: str, value: Any, old: Any) -> None:
+        """An input has a new value."""
+        if "on_input_changed" in self._hooks:
+            self._mailbox.change(key, value, old)
+
+    def execute(self) -> bool:
+        """The grid is due. False: left out, because the last one still runs (an overrun)."""
+        return "execute" not in self._hooks or self._mailbox.execute()
+
+    def pause(self) -> None:
+        """Start no hook from now on; of the changes the newest per input is kept."""
+        self._mailbox.pause()
+
+    def resume(self) -> None:
+        self._mailbox.resume()
+
+    def stop(self, timeout: float) -> bool:
+        """Stop: `cleanup` is run after what runs now. Waits at most `timeout` seconds.
+
+        An `async` hook that still runs after half of it is cancelled. False: the plugin
+        did not return; its thread is left behind and cannot write any more.
+        """
+        self._mailbox.stop()
+        if not self._thread.is_alive() or self._thread is threading.current_thread():
+            return True
+        self._thread.join(timeout / 2)
+        if self._thread.is_alive():
+            self._waiting.cancel(lambda: self._busy is not None and self._busy[0] != "cleanup")
+            self._thread.join(timeout / 2)
+        if not self._thread.is_alive():
+            return True
+        self._end_binding("the plugin did not stop in time and was given up")
+        _log.warning("the plugin did not stop within %g s%s", timeout, self.where())
+        return False
+
+    # what the task may ask
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def coalesced(self) -> int:
+        """Changes left out because a newer one of the same input came."""
+        return self._mailbox.coalesced
+
+    @property
+    def overruns(self) -> int:
+        """Executes left out because the last one still ran."""
+        return self._mailbox.overruns
+
+    @property
+    def busy(self) -> tuple[str, float] | None:
+        """(hook, seconds it has run for), or None."""
+        busy = self._busy
+        return (busy[0], self._clock() - busy[1]) if busy else None
+
+    def where(self) -> str:
+        """` at guard.py:12`: the line that the plugin's thread is at, or ""."""
+        return where_is(self._thread.ident, self._loaded.root)
+
+    # the plugin's thread
+
+    @property
+    def _needs_thread(self) -> bool:
+        own_init = self._loaded.cls.__init__ is not object.__init__  # type: ignore[misc]
+        return bool(self._hooks) or own_init
+
+    def _run(self) -> None:
+        try:
+            self._waiting.run(self._body, self._background)
+        except BaseException as error:  # a fault of ours, or one thrown into the thread
+            sentence, trace = self._loaded.describe(error)
+            _log.exception("the plugin's thread broke")
+            self._tell(self._failed, sentence, trace)
+            if not self._mailbox.stopping:
+                self._tell(self._ended, TOO_MANY_FAILURES, f"the plugin's thread broke: {sentence}")
+        finally:
+            self._end_binding("the plugin has stopped")
+
+    async def _body(self) -> None:
+        await self._initialize()
+        while self.initialized and not self._gave_up:
+            work = self._mailbox.take()
+            if work is None:
+                await self._waiting.wait(None)
+            elif work is STOP:
+                break
+            else:
+                hook, args = work
+                await self._call(hook, args)
+                if hook == "execute":
+                    self._mailbox.executed()
+        if self.initialized:
+            await self._call("cleanup", ())
+
+    async def _initialize(self) -> None:
+        """Until it works, on a new instance each time, unless the task stops before."""
+        delay, longest = self._retry
+        while not self._mailbox.stopping and not self._gave_up:
+            if self._mailbox.paused:
+                await self._sleep(None)
+                continue
+            self._end_binding("initialize failed, and another instance took its place")
+            self._binding = Binding(self._plan, self._host)
+            if await self._call("initialize", (), construct=True):
+                self.initialized = True
+                return
+            await self._sleep(delay)
+            delay = min(delay * 2, longest)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        """For so long, or (None) until something comes; ends early when the task stops."""
+        until = None if seconds is None else self._clock() + seconds
+        while self._mailbox.doze():
+            left = None if until is None else until - self._clock()
+            if left is not None and left <= 0:
+                return
+            await self._waiting.wait(left)
+            if left is None:
+                return
+
+    async def _call(self, hook: str, args: tuple[Any, ...], construct: bool = False) -> bool:
+        label = f"{hook}({args[0]})" if args else hook
+        self._busy = (hook, self._clock())
+        try:
+            if construct:
+                self._instance = self._construct()
+            result = getattr(self._instance, hook)(*args)
+            if inspect.iscoroutine(result):
+                await self._await(result)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt, too
+            self._report(label, error)
+            return False
+        finally:
+            self._busy = None
+        if self._in_a_row and self._in_a_row.pop(label, 0) and not self._in_a_row:
+            self._last_report = (None, 0.0)
+            self._tell(self._recovered)
+        return True
+
+    def _construct(self) -> Any:
+        cls: Any = self._loaded.cls
+        instance = cls.__new__(cls)
+        instance._binding = self._binding  # noqa: SLF001 - bound before __init__ may use it
+        instance.__init__()
+        return instance
+
+    async def _await(self, coroutine: Any) -> None:
+        if isinstance(self._waiting, Blocking):
+            coroutine.close()
+            raise TypeError("a coroutine was returned: expected `async def` in the class itself")
+        await coroutine
+
+    # failures
+
+    def _report(self, label: str, error: BaseException) -> None:
+        if self._mailbox.stopping and type(error).__name__ == "CancelledError":
+            return
+        if isinstance(error, Paused | Ended):
+            _log.info("%s was cut short: %s", label, error)  # not the plugin's fault
+            return
+        self.failures += 1
+        count = self._in_a_row[label] = self._in_a_row.get(label, 0) + 1
+        gives_up = self._max_failures is not None and count >= self._max_failures
+        sentence = ""
+        if self._news(label, error) or gives_up:
+            sentence = self._publish(label, error)
+        if gives_up and not self._gave_up:
+            self._gave_up = True
+            self._tell(
+                self._ended,
+                TOO_MANY_FAILURES,
+                f"{sentence} (failure {count} in a row: maxFailures)",
+            )
+
+    def _background(self, label: str, error: BaseException) -> None:
+        """A failure that no hook raised; there is no success that could end it."""
+        self.failures += 1
+        if self._news(label, error):
+            self._publish(label, error)
+
+    def _publish(self, label: str, error: BaseException) -> str:
+        what, trace = self._loaded.describe(error)
+        sentence = f"plugin: {label} failed: {what}"
+        self._tell(self._failed, sentence, trace)
+        return sentence
+
+    def _news(self, label: str, error: BaseException) -> bool:
+        """Whether this failure differs from the last one, or that one is a while ago."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        kind = (label, type(error), trace and (trace.tb_frame.f_code, trace.tb_lineno))
+        now = self._clock()
+        last, when = self._last_report
+        if kind == last and now - when < REPEAT:
+            return False
+        self._last_report = (kind, now)
+        return True
+
+    def _end_binding(self, why: str) -> None:
+        if self._binding is not None:
+            self._binding.end(why)
+
+    def _tell(self, callback: Callable[..., None], *args: Any) -> None:
+        try:
+            callback(*args)
+        except Exception:
+            _log.exception("a callback of the plugin's runner failed")

@@ -1,0 +1,202 @@
+"""A task that only remembers: the host of the plugin API's own tests.
+
+It stands in for the engine and the records, which have their tests with a real
+plugin in tests/runtime. Here only the plugin's side is looked at.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ioc_runtime.plan import Input, Link, Output, Plan, Plugin, Range, Rule, Transform
+from ioc_runtime.plugin.errors import Paused
+from ioc_runtime.plugin.host import Reading
+from ioc_runtime.plugin.loader import Loaded, load
+from ioc_runtime.plugin.runner import PluginRunner
+
+PATIENCE = 20.0
+"""Seconds that a test waits for what has to happen."""
+
+PLAN = Plan(
+    name="guard",
+    namespace="bl01",
+    prefix="BL01:VAC:",
+    mode="periodic",
+    parameters={"limit": 1.5},
+    inputs=(
+        Input("pressure", "float", link=Link("ca", "VAC:GAUGE1:P"), unit="mbar"),
+        Input("profile", "float", length=3, link=Link("pva", "VAC:PROFILE")),
+        Input("setpoint", "float", drive=Range(0.0, 10.0), unit="A", value=3.0),
+        Input("mode", "enum", states=("Off", "Auto", "Manual")),
+    ),
+    outputs=(
+        Output("count", "int"),
+        Output("label", "string"),
+        Output("trace", "float", length=4),
+        Output("valve", "bool", states=("SHUT", "OPEN"), link=Link("pva", "VAC:VALVE")),
+        Output("alarm", "bool", states=("OK", "HIGH"), owner="rules", default=0),
+        Output("mean", "float", owner="transform", link=Link("ca", "VAC:MEAN")),
+    ),
+    transforms=(Transform("mean", "mean(pressure_buf)"),),
+    rules=(Rule("high", "pressure > limit", {"alarm": 1}),),
+    plugin=Plugin(files={}),
+)
+
+
+class FakeHost:
+    """Remembers what a plugin does to its task."""
+
+    def __init__(self, plan: Plan = PLAN) -> None:
+        self.name, self.prefix, self.mode = plan.name, plan.prefix, plan.mode
+        self.parameters = dict(plan.parameters)
+        self.enabled = self.running = True
+        self.cycle_count = 0
+        self.readings = {s.name: Reading(None, 3, 0, False) for s in plan.signals}
+        self.writes: list[tuple[str, Any]] = []
+        self.puts: list[tuple[str, Any]] = []
+        self.link_puts: list[tuple[str, Any, float]] = []
+        self.messages: list[tuple[str, int]] = []
+        self.statuses: list[str] = []
+        self.written = threading.Condition()
+
+    def read(self, name: str) -> Reading:
+        return self.readings[name]
+
+    def write(self, name: str, value: Any) -> None:
+        with self.written:
+            if not self.enabled:
+                raise Paused(f"{name} is not written")
+            self.writes.append((name, value))
+            self.readings[name] = Reading(value, 0, 1, True)
+            self.written.notify_all()
+
+    def put(self, name: str, value: Any) -> None:
+        self.puts.append((name, value))
+
+    def put_link(self, name: str, value: Any, timeout: float) -> None:
+        self.link_puts.append((name, value, timeout))
+
+    def message(self, text: str, severity: int = 0) -> None:
+        self.messages.append((text, severity))
+
+    def status(self, text: str) -> None:
+        self.statuses.append(text)
+
+    def step_cycle(self) -> None:
+        self.cycle_count += 1
+
+    def wait_for(self, seen: Callable[[list[tuple[str, Any]]], bool]) -> None:
+        """Until the writes so far are as they should be."""
+        with self.written:
+            assert self.written.wait_for(lambda: seen(self.writes), PATIENCE), self.writes
+
+
+class Told:
+    """What the runner tells the task, and waiting for it."""
+
+    def __init__(self) -> None:
+        self.news = threading.Condition()
+        self.failures: list[tuple[str, str]] = []
+        self.recoveries = 0
+        self.end: tuple[int, str] | None = None
+
+    def failed(self, sentence: str, traceback: str) -> None:
+        with self.news:
+            self.failures.append((sentence, traceback))
+            self.news.notify_all()
+
+    def recovered(self) -> None:
+        with self.news:
+            self.recoveries += 1
+            self.news.notify_all()
+
+    def ended(self, code: int, sentence: str) -> None:
+        with self.news:
+            self.end = (code, sentence)
+            self.news.notify_all()
+
+    def wait_for(self, seen: Callable[[Told], bool]) -> None:
+        with self.news:
+            assert self.news.wait_for(lambda: seen(self), PATIENCE), vars(self)
+
+
+def plan_of(files: dict[str, str] | None = None, **plugin: Any) -> Plan:
+    """The plan of these tests with a plugin of inline files."""
+    texts = {name: textwrap.dedent(text) for name, text in (files or {}).items()}
+    return Plan(
+        **{
+            **{f: getattr(PLAN, f) for f in Plan.__dataclass_fields__},
+            "plugin": Plugin(files=texts if files is not None else None, **plugin),
+        }
+    )
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    return FakeHost()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def load_files() -> Iterator[Callable[..., Loaded]]:
+    """`load_files({"guard.py": "..."}, class_name=...)`; closed when the test ends."""
+    loaded: list[Loaded] = []
+
+    def _load(files: dict[str, str] | None, *, timeout: float = 30, **plugin: Any) -> Loaded:
+        loaded.append(load(plan_of(files, **plugin), timeout=timeout))
+        return loaded[-1]
+
+    yield _load
+    for item in loaded:
+        item.close()
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What a blocking plugin waits for (`ioc_gate.wait()`); opened when the test ends."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def run(
+    host: FakeHost, told: Told, load_files: Callable[..., Loaded], gate: threading.Event
+) -> Iterator[Callable[..., PluginRunner]]:
+    """`run("class Guard(TaskBase): ...")` starts a plugin; `gate` and `host` are its globals."""
+    runners: list[PluginRunner] = []
+
+    def _run(
+        text: str, *, start: bool = True, max_failures: int | None = None, **options: Any
+    ) -> PluginRunner:
+        source = "from ioc_runtime import *\nimport threading\n" + textwrap.dedent(text)
+        loaded = load_files({"guard.py": source}, max_failures=max_failures)
+        assert loaded.package is not None
+        vars(loaded.package.modules()[f"{loaded.package.name}.guard"]).update(gate=gate, host=host)
+        runner = PluginRunner(
+            plan_of({}, max_failures=max_failures),
+            loaded,
+            host,
+            failed=told.failed,
+            recovered=told.recovered,
+            ended=told.ended,
+            **{"retry": (0.0, 0.0), **options},
+        )
+        runners.append(runner)
+        if start:
+            runner.start()
+        return runner
+
+    yield _run
+    gate.set()
+    for runner in runners:
+        runner.stop(PATIENCE)

@@ -1,0 +1,523 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ioc_runtime import DeclarativeTask
+from ioc_runtime.plan import Plan, Plugin
+from ioc_runtime.plugin.errors import PluginError
+from ioc_runtime.plugin.loader import load
+
+from .conftest import plan_of
+
+GUARD = """
+from ioc_runtime import TaskBase
+
+class Guard(TaskBase):
+    answer = 42
+"""
+
+
+def refused(load_files, files, **plugin) -> PluginError:
+    with pytest.raises(PluginError) as error:
+        load_files(files, **plugin)
+    assert error.value.exit_code == 15
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+# which class
+
+
+def test_the_only_class_of_the_plugins_own_modules_runs(load_files) -> None:
+    loaded = load_files({"guard.py": GUARD})
+    assert (loaded.cls.__name__, loaded.cls.answer) == ("Guard", 42)
+
+
+def test_an_imported_base_never_counts(load_files) -> None:
+    source = """
+    from ioc_runtime import DeclarativeTask, TaskBase, JobBase
+
+    class AZone(DeclarativeTask):
+        pass
+    """
+    assert load_files({"guard.py": source}).cls.__name__ == "AZone"
+
+
+def test_a_class_that_another_own_module_imports_counts_once(load_files) -> None:
+    loaded = load_files(
+        {
+            "guard.py": GUARD,
+            "main.py": "from guard import Guard\nclass Helper(dict): pass\n",
+        }
+    )
+    assert loaded.cls.__name__ == "Guard"
+
+
+def test_several_classes_are_an_error_that_lists_them_with_their_lines(load_files) -> None:
+    error = refused(load_files, {"guard.py": GUARD, "lib/__init__.py": "", "lib/b.py": GUARD})
+    assert str(error) == (
+        "the plugin has several classes that could run: guard.Guard (guard.py:4), "
+        "lib.b.Guard (lib/b.py:4); name one in plugin.class"
+    )
+
+
+def test_the_class_that_the_manifest_names_runs(load_files) -> None:
+    files = {"guard.py": GUARD, "b.py": GUARD.replace("Guard", "Other")}
+    assert load_files(files, class_name="Other").cls.__name__ == "Other"
+    assert load_files(files, class_name="Guard").cls.__name__ == "Guard"
+
+
+def test_only_the_module_of_the_named_class_is_run(load_files) -> None:
+    broken = "class Broken(dict):\n    raise OSError('never run')\n"
+    assert load_files({"guard.py": GUARD, "b.py": broken}, class_name="Guard").cls.answer == 42
+
+
+def test_a_named_class_that_is_not_there_names_the_nearest(load_files) -> None:
+    error = refused(load_files, {"guard.py": GUARD}, class_name="Gard")
+    assert str(error) == "the plugin has no class 'Gard'; nearest: 'Guard'"
+
+
+def test_a_named_class_that_is_no_task_says_so(load_files) -> None:
+    error = refused(load_files, {"guard.py": "class Guard: pass\n"}, class_name="Guard")
+    assert str(error) == "guard.Guard (guard.py:1) is no TaskBase: an IocTask needs one"
+
+
+def test_a_job_in_a_task_is_an_error_that_says_what_it_needs(load_files) -> None:
+    job = "from ioc_runtime import JobBase\nclass Scan(JobBase):\n def execute(self): pass\n"
+    error = refused(load_files, {"scan.py": job})
+    assert "scan.Scan (scan.py:2) is a JobBase: an IocTask needs a TaskBase" in str(error)
+
+
+def test_a_plugin_without_a_task_says_where_it_looked(load_files) -> None:
+    error = refused(load_files, {"guard.py": "class Guard: pass\n"})
+    assert str(error) == (
+        "the plugin defines no subclass of TaskBase: expected one in its modules (guard)"
+    )
+
+
+def test_a_base_of_the_plugins_own_that_is_abstract_is_no_candidate(load_files) -> None:
+    source = """
+    from abc import abstractmethod
+    from ioc_runtime import TaskBase
+
+    class Base(TaskBase):
+        @abstractmethod
+        def limit(self): ...
+
+    class Guard(Base):
+        def limit(self): return 1
+    """
+    assert load_files({"guard.py": source}).cls.__name__ == "Guard"
+
+
+def test_a_plugin_without_code_is_a_declarative_task(load_files) -> None:
+    assert load_files(None).cls is DeclarativeTask
+    assert load_files(None, class_name="DeclarativeTask").cls is DeclarativeTask
+    assert load_files({"table.csv": "1,2\n"}).cls is DeclarativeTask
+    error = refused(load_files, None, class_name="Guard")
+    assert str(error) == "plugin.class is 'Guard', but the plugin has no source"
+
+
+# what is found at load
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            "def on_input_changed(self, key, value): pass",
+            "guard.Guard (guard.py:2): expected on_input_changed(self, key, value, old_value), "
+            "found on_input_changed(self, key, value)",
+        ),
+        (
+            "def execute(self, dt): pass",
+            "guard.Guard (guard.py:2): expected execute(self), found execute(self, dt)",
+        ),
+        ("execute = 3", "guard.Guard (guard.py:2): expected a method execute, found 3"),
+        (
+            "def execute(self): yield 1",
+            "guard.Guard (guard.py:2).execute is a generator: expected no `yield` in it",
+        ),
+        (
+            "def __init__(self, port): pass",
+            "guard.Guard (guard.py:2): expected an __init__ without arguments, found "
+            "__init__(self, port)",
+        ),
+        (
+            "import abc\n @abc.abstractmethod\n def limit(self): ...",
+            "guard.Guard (guard.py:2) cannot run: it leaves limit abstract",
+        ),
+    ],
+)
+def test_a_class_that_cannot_be_called_is_found_at_load(load_files, body, text) -> None:
+    source = f"from ioc_runtime import TaskBase\nclass Guard(TaskBase):\n {body}\n"
+    assert str(refused(load_files, {"guard.py": source})) == text
+
+
+def test_hooks_with_optional_arguments_and_static_ones_are_taken(load_files) -> None:
+    source = """
+    from ioc_runtime import TaskBase
+
+    class Guard(TaskBase):
+        def __init__(self, *args, **kwargs):
+            super().__init__()
+        def execute(self, verbose=False): pass
+        def on_input_changed(self, *args): pass
+        @staticmethod
+        def cleanup(): pass
+        @classmethod
+        def initialize(cls): pass
+    """
+    assert load_files({"guard.py": source}).warnings == ()
+
+
+def test_a_misspelt_hook_is_a_warning(load_files) -> None:
+    source = """
+    from ioc_runtime import TaskBase
+
+    class Guard(TaskBase):
+        def initialise(self): pass
+        def valve_moved(self): pass
+    """
+    assert load_files({"guard.py": source}).warnings == (
+        "guard.Guard (guard.py:4).initialise is never called; did you mean initialize?",
+    )
+
+
+def test_async_hooks_are_seen(load_files) -> None:
+    source = """
+    from ioc_runtime import TaskBase
+
+    class Guard(TaskBase):
+        async def execute(self): pass
+    """
+    assert load_files({"guard.py": source}).asynchronous
+    assert not load_files({"guard.py": GUARD}).asynchronous
+
+
+# errors
+
+
+def test_a_syntax_error_names_its_file_and_line(load_files) -> None:
+    source = "from ioc_runtime import TaskBase\nclass Guard(TaskBase):\n    def execute(self)\n"
+    error = refused(load_files, {"lib/__init__.py": "", "lib/guard.py": source})
+    assert str(error) == "lib/guard.py:3: SyntaxError: expected ':'"
+    assert error.traceback == (
+        "    def execute(self)\n                     ^\nSyntaxError: expected ':'\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["x = '\0'\n", "x = '\udcff'\n", "(" * 5000, "x = \xa0 1\n"])
+def test_a_file_that_is_no_python_is_an_error_with_its_name(text, tmp_path) -> None:
+    (tmp_path / "guard.py").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(PluginError, match=r"^guard\.py:") as error:
+        load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(tmp_path))))
+    assert "\n" not in str(error.value)
+
+
+def test_an_import_error_names_the_plugins_line_and_shows_its_frames_only(load_files) -> None:
+    error = refused(
+        load_files,
+        {
+            "guard.py": "import helpers\nfrom ioc_runtime import TaskBase\n"
+            "class Guard(TaskBase): pass\n",
+            "helpers.py": "import json\n\nimport no_such_library\n",
+        },
+    )
+    assert str(error) == ("helpers.py:3: ModuleNotFoundError: No module named 'no_such_library'")
+    assert error.traceback == (
+        '  File "guard.py", line 1, in <module>\n    import helpers\n'
+        '  File "helpers.py", line 3, in <module>\n    import no_such_library\n'
+        "ModuleNotFoundError: No module named 'no_such_library'\n"
+    )
+
+
+def test_a_missing_module_of_the_plugin_is_named_as_its_author_knows_it(load_files) -> None:
+    source = "from .helpers import x\nfrom ioc_runtime import TaskBase\nclass G(TaskBase): ...\n"
+    error = refused(load_files, {"guard.py": source})
+    assert str(error) == "guard.py:1: ModuleNotFoundError: No module named 'helpers'"
+
+
+def test_a_module_that_exits_does_not_end_the_process(load_files) -> None:
+    error = refused(load_files, {"guard.py": "import sys\nclass A(dict): sys.exit(3)\n"})
+    assert str(error) == "guard.py:2: the plugin called exit(3), which a plugin cannot do"
+
+
+def test_an_import_that_never_ends_is_given_up_and_says_where_it_is(load_files) -> None:
+    source = """
+    import builtins
+    from ioc_runtime import TaskBase
+    builtins.plugin_test_gate.wait()
+    class Guard(TaskBase): pass
+    """
+    import builtins
+    import threading
+
+    gate = builtins.plugin_test_gate = threading.Event()  # type: ignore[attr-defined]
+    try:
+        error = refused(load_files, {"guard.py": source}, timeout=0.2)
+        assert str(error) == "the import of the plugin still runs after 0.2 s at guard.py:4"
+    finally:
+        gate.set()
+        del builtins.plugin_test_gate  # type: ignore[attr-defined]
+
+
+def test_the_word_of_a_source_that_cannot_be_loaded_is_named() -> None:
+    for kind in ("git", "configMap", "image", "builtin"):
+        plan = Plan("n", "ns", "P:", plugin=Plugin(source={kind: {"name": "x"}}))
+        with pytest.raises(PluginError, match=rf"plugin\.{kind}: .*of kind {kind} has to be"):
+            load(plan)
+
+
+def test_a_process_of_its_own_is_refused_with_that_word(load_files) -> None:
+    error = refused(load_files, {"guard.py": GUARD}, isolation="process")
+    assert str(error) == "plugin.isolation: process is not built yet: expected thread"
+
+
+# files
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/x.py", "../x.py", "a/../x.py", "", "a//b.py", "a\\b.py", "./a.py", "a\n.py", "a/"],
+)
+def test_an_inline_file_outside_the_plugin_is_refused(load_files, name) -> None:
+    error = refused(load_files, {name: "x = 1\n"})
+    assert "is not a relative path inside the plugin" in str(error)
+
+
+def test_a_file_and_a_directory_of_the_same_name_are_an_error(load_files) -> None:
+    error = refused(load_files, {"a": "", "a/b.py": ""})
+    assert "cannot write 'a/b.py'" in str(error)
+
+
+def test_inline_files_are_private_and_gone_when_closed() -> None:
+    loaded = load(plan_of({"guard.py": GUARD, "data/table.csv": "1\n"}))
+    root = loaded.root
+    assert root is not None
+    assert root.stat().st_mode & 0o777 == 0o700
+    assert (root / "data/table.csv").read_text() == "1\n"
+    loaded.close()
+    assert not root.exists()
+    assert not any(name.startswith(loaded.package.name) for name in sys.modules)
+    assert loaded.package not in sys.meta_path
+
+
+def test_nothing_stays_behind_when_a_plugin_cannot_be_loaded(load_files, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = list(sys.meta_path)
+    refused(load_files, {"guard.py": "class A(dict): x = 1 / 0\n"})
+    assert list(tmp_path.iterdir()) == []
+    assert sys.meta_path == before
+    assert not [name for name in sys.modules if name.startswith("_ioc_plugin_")]
+
+
+def test_a_directory_is_loaded_where_it_is_and_nothing_is_written_there(tmp_path: Path) -> None:
+    (tmp_path / "guard.py").write_text(GUARD)
+    loaded = load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(tmp_path))))
+    assert loaded.cls.answer == 42
+    assert [p.name for p in tmp_path.iterdir()] == ["guard.py"]
+    loaded.close()
+    assert (tmp_path / "guard.py").exists()
+
+
+def test_a_directory_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(PluginError, match="plugin directory '/no/such' is not there"):
+        load(Plan("n", "ns", "P:", plugin=Plugin(directory="/no/such")))
+
+
+def test_a_module_that_is_a_link_out_of_the_plugin_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "outside.py").write_text(GUARD)
+    (tmp_path / "plugin").mkdir()
+    (tmp_path / "plugin/guard.py").symlink_to(tmp_path / "outside.py")
+    with pytest.raises(PluginError, match=r"guard\.py is a link to .*outside\.py"):
+        load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(tmp_path / "plugin"))))
+
+
+def test_links_inside_the_plugin_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()  # as a mounted ConfigMap has it
+    (tmp_path / "..data/guard.py").write_text(GUARD)
+    (tmp_path / "guard.py").symlink_to("..data/guard.py")
+    loaded = load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(tmp_path))))
+    assert loaded.cls.answer == 42
+    loaded.close()
+
+
+# modules
+
+
+def test_two_plugins_with_the_same_modules_never_meet(load_files) -> None:
+    files = {
+        "guard.py": "import helpers\nfrom ioc_runtime import TaskBase\n"
+        "class Guard(TaskBase):\n"
+        "    def who(self):\n        import helpers as again\n"
+        "        return helpers.NAME, again.NAME\n",
+    }
+    one = load_files({**files, "helpers.py": "NAME = 1\n"})
+    two = load_files({**files, "helpers.py": "NAME = 2\n"})
+    assert one.cls().who() == (1, 1)
+    assert two.cls().who() == (2, 2)
+    assert "helpers" not in sys.modules
+
+
+def test_a_plugins_module_hides_a_librarys_from_that_plugin_alone(load_files) -> None:
+    loaded = load_files(
+        {
+            "guard.py": "import colorsys, json\nfrom ioc_runtime import TaskBase\n"
+            "class Guard(TaskBase):\n    found = colorsys.MINE, json.loads('[1]')\n",
+            "colorsys.py": "MINE = True\n",
+        }
+    )
+    assert loaded.cls.found == (True, [1])
+    import colorsys
+
+    assert not hasattr(colorsys, "MINE")
+
+
+def test_nested_packages_and_relative_imports_work(load_files) -> None:
+    loaded = load_files(
+        {
+            "main.py": "from lib.deep import guard\nimport lib.tools\nimport plain.part as part\n"
+            "class Seen(guard.Guard):\n    seen = lib.tools.NAME, part.NAME\n",
+            "lib/__init__.py": "",
+            "lib/tools.py": "NAME = 'tools'\n",
+            "lib/deep/__init__.py": "",
+            "lib/deep/guard.py": "from ..tools import NAME\nfrom . import sibling\n"
+            "from ioc_runtime import TaskBase\n"
+            "class Guard(TaskBase):\n    found = NAME, sibling.NAME\n",
+            "lib/deep/sibling.py": "NAME = 'sibling'\n",
+            "plain/part.py": "NAME = 'part'\n",
+        },
+        class_name="Seen",
+    )
+    assert loaded.cls.found == ("tools", "sibling")
+    assert loaded.cls.seen == ("tools", "part")
+
+
+def test_a_directory_that_is_itself_a_package_may_be_imported_by_its_name(tmp_path) -> None:
+    root = tmp_path / "vacuum"
+    root.mkdir()
+    (root / "__init__.py").write_text("from .guard import Guard\n")
+    (root / "limits.py").write_text("LIMIT = 3\n")
+    (root / "guard.py").write_text(
+        "from vacuum.limits import LIMIT\nfrom ioc_runtime import TaskBase\n"
+        "class Guard(TaskBase):\n    limit = LIMIT\n"
+    )
+    loaded = load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(root))))
+    assert loaded.cls.limit == 3
+    loaded.close()
+
+
+def test_tests_and_scripts_beside_the_plugin_are_not_run(load_files) -> None:
+    boom = "class A(dict): pass\nraise SystemExit('run')\n"
+    loaded = load_files(
+        {
+            "guard.py": GUARD,
+            "script.py": "raise SystemExit('run')\n",
+            "setup.py": boom,
+            "conftest.py": boom,
+            "test_guard.py": boom,
+            "tests/__init__.py": boom,
+            "_private.py": boom,
+            "docs/conf.py": boom,
+        }
+    )
+    assert loaded.cls.answer == 42
+
+
+def test_a_module_may_not_take_the_runtimes_name(load_files) -> None:
+    error = refused(load_files, {"guard.py": GUARD, "ioc_runtime/__init__.py": ""})
+    assert "a module called 'ioc_runtime'" in str(error)
+
+
+def test_classes_of_a_plugin_can_be_pickled_and_their_hints_read(load_files) -> None:
+    import pickle
+    import typing
+
+    loaded = load_files(
+        {
+            "guard.py": "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+            "from ioc_runtime import TaskBase\n"
+            "@dataclass\nclass Point:\n    x: int\n"
+            "class Guard(TaskBase):\n    point = Point(1)\n"
+        }
+    )
+    point = loaded.cls.point
+    assert pickle.loads(pickle.dumps(point)) == point
+    assert typing.get_type_hints(type(point)) == {"x": int}
+
+
+# functions
+
+
+FUNCTIONS = """
+from ioc_runtime import register_function
+
+@register_function("twice")
+def twice(x):
+    return 2 * x
+
+register_function("half", lambda x: x / 2)
+"""
+
+
+def test_functions_are_registered_while_the_plugin_is_loaded(load_files) -> None:
+    loaded = load_files({"functions.py": FUNCTIONS}, functions=("twice", "half"))
+    assert loaded.cls is DeclarativeTask
+    assert loaded.functions["twice"](4) == 8
+    assert loaded.functions["half"](4) == 2
+
+
+def test_a_declared_function_that_is_not_registered_is_an_error(load_files) -> None:
+    error = refused(load_files, {"functions.py": FUNCTIONS}, functions=("twice", "halve"))
+    assert str(error) == (
+        "plugin.functions declares 'halve', which the plugin has not registered; nearest: 'half'"
+    )
+    error = refused(load_files, None, functions=("twice",))
+    assert "declares 'twice', which the plugin has not registered" in str(error)
+
+
+def test_a_registered_function_that_is_not_declared_is_a_warning(load_files) -> None:
+    loaded = load_files({"functions.py": FUNCTIONS}, functions=("twice",))
+    assert loaded.warnings == (
+        "function 'half' is registered, but plugin.functions does not declare it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("register_function('a b', abs)", "expected an identifier as name, got 'a b'"),
+        ("register_function('a', 3)", "expected a function, got 3"),
+        ("register_function('a', abs); register_function('a', max)", "has that name already"),
+    ],
+)
+def test_a_wrong_registration_is_an_error_at_its_line(load_files, call, text) -> None:
+    error = refused(load_files, {"f.py": f"from ioc_runtime import register_function\n{call}\n"})
+    assert str(error).startswith("f.py:2: TaskError: ")
+    assert text in str(error)
+
+
+def test_functions_cannot_be_registered_later() -> None:
+    from ioc_runtime import TaskError, register_function
+
+    with pytest.raises(TaskError, match="only while the plugin is loaded"):
+        register_function("late", abs)
+
+
+def test_loading_a_plugin_does_not_import_asyncio(tmp_path: Path) -> None:
+    (tmp_path / "guard.py").write_text(GUARD)
+    code = (
+        "import sys\n"
+        "from ioc_runtime.plan import Plan, Plugin\n"
+        "from ioc_runtime.plugin.loader import load\n"
+        "from ioc_runtime.plugin.runner import PluginRunner\n"
+        f"loaded = load(Plan('n', 'ns', 'P:', plugin=Plugin(directory={str(tmp_path)!r})))\n"
+        "print(loaded.cls.answer, 'asyncio' in sys.modules, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["42", "False", "False"]
