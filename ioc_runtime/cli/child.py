@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from ioc_runtime.cli.terminal import printable
 
@@ -104,5 +104,11 @@ def _spoken(line: str) -> Event | None:
     return {"say": "printed", "text": printable(line)}
 
 
+BANNER: Final = ("#", "Starting iocInit", "iocRun: All init", "INFO: PVXS QSRV2 is loaded")
+"""How the lines begin that the EPICS libraries print at each start."""
+
+
 def _complained(line: str) -> Event | None:
-    return {"say": "stderr", "text": printable(line)} if line else None
+    if not line or line.startswith(BANNER):
+        return None
+    return {"say": "stderr", "text": printable(line)}

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from ioc_runtime.cli import pv
+from ioc_runtime.cli import run as serve
 from ioc_runtime.cli.failure import Exit, Failure
 
 app = typer.Typer(
@@ -19,6 +20,11 @@ app = typer.Typer(
     epilog="Start with `iocctl demo`, then `iocctl run FILE`. "
     "`iocctl COMMAND --help` shows examples.",
 )
+app.command(
+    name="run",
+    epilog="Examples: iocctl run guard.yaml · iocctl run guard.yaml --prefix TEST: "
+    "--set parameters.limit=2e-6 --for 60",
+)(serve.run)
 app.add_typer(pv.app, name="pv")
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,10 @@ PATIENCE: Final = 10.0
 """Seconds a serving process may take to end before it is killed."""
 SNAPSHOT: Final = 0.5
 """Seconds between two pictures of the task."""
+
+
+HOLD: Final = 0.3
+"""Seconds that a line on standard error waits: it may be the error said beside it."""
 
 
 class Display(Protocol):
@@ -116,6 +121,7 @@ class Session:
         """Told of each event, after the view."""
         self._child = child
         self._ended: int | None = None
+        self._held: deque[tuple[float, Event]] = deque()
 
     def run(self, seconds: float | None = None) -> int:
         """Show events until the process has ended; its exit code, negative for a signal.
@@ -142,10 +148,26 @@ class Session:
         self._child.stop()
 
     def _take(self, timeout: float) -> None:
+        self._release(time.monotonic() - HOLD)
         try:
             event = self._child.events.get(timeout=timeout)
         except queue.Empty:
             return
+        if event["say"] == "stderr":
+            self._held.append((time.monotonic(), event))
+            return
+        if event["say"] == "ended":
+            self._release(float("inf"))
+        self._show(event)
+
+    def _release(self, before: float) -> None:
+        """Show what stood on standard error, but for the error that we report at the end."""
+        while self._held and self._held[0][0] <= before:
+            event = self._held.popleft()[1]
+            if event["text"] != self.view.error:
+                self._show(event)
+
+    def _show(self, event: Event) -> None:
         self.view.take(event)
         self.display.show(event)
         for watcher in self.watchers:
