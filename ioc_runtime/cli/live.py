@@ -17,6 +17,8 @@ from ioc_runtime.cli.view import Row, View
 
 REFRESH: Final = 0.2
 """Seconds between two pictures at least: a table that flickers tells nothing."""
+STEPS: Final = 4
+"""Lines that show how far a script has come."""
 LEVELS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "STDERR": "yellow"}
 
 
@@ -28,8 +30,7 @@ class LiveTable:
         self._console = console or Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._drawn = 0.0
-        self.footer: list[Text] = []
-        """Lines below the table, for whoever has more to tell."""
+        self._steps: list[Text] = []
 
     def __enter__(self) -> LiveTable:
         self._live.start()
@@ -41,8 +42,18 @@ class LiveTable:
 
     def show(self, event: Event) -> None:
         """Draw again, unless that was just done; the view has learned the event already."""
+        if event["say"] == "step":
+            self._step(event)
         if time.monotonic() - self._drawn >= REFRESH or event["say"] in ("ready", "ended"):
             self._draw()
+
+    def _step(self, event: Event) -> None:
+        """The last steps of a script, one line each; an outcome replaces the announcement."""
+        if self._steps and self._steps[-1].plain.startswith("… "):
+            self._steps.pop()
+        style = {"ok": "green", "FAILED": "bold red"}.get(event["mark"], "bold")
+        self._steps.append(Text(f"{event['mark'] or ' '} ", style) + Text(event["text"]))
+        del self._steps[:-STEPS]
 
     def say(self, text: str) -> None:
         """A line of the parent itself, among the log lines."""
@@ -52,7 +63,7 @@ class LiveTable:
     def _draw(self) -> None:
         self._drawn = time.monotonic()
         width, height = self._console.size
-        self._live.update(picture(self._view, width, height, self.footer), refresh=True)
+        self._live.update(picture(self._view, width, height, self._steps), refresh=True)
 
 
 def picture(view: View, width: int, height: int, footer: Sequence[Text] = ()) -> RenderableType:

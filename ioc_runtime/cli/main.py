@@ -9,6 +9,7 @@ import typer
 
 from ioc_runtime.cli import pv
 from ioc_runtime.cli import run as serve
+from ioc_runtime.cli.demo import command as demonstration
 from ioc_runtime.cli.failure import Exit, Failure
 
 app = typer.Typer(
@@ -25,6 +26,9 @@ app.command(
     epilog="Examples: iocctl run guard.yaml · iocctl run guard.yaml --prefix TEST: "
     "--set parameters.limit=2e-6 --for 60",
 )(serve.run)
+app.command(
+    name="demo", epilog="Examples: iocctl demo · iocctl demo --station"
+)(demonstration.demo)
 app.add_typer(pv.app, name="pv")
 
 

@@ -72,6 +72,8 @@ class PlainLines:
                 yield f"{event.get('level')} {event.get('text')}"
             case "audit":
                 yield f"put {audit_text(event)}"
+            case "step":
+                yield f"== {event['text']} {event['mark']}"
             case "printed":
                 yield event["text"]
             case "stderr":

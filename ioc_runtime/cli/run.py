@@ -117,8 +117,6 @@ class Session:
         self.display = display
         self.stopping: float | None = None
         """Monotonic time at which it was asked to end."""
-        self.watchers: list[Callable[[Event], None]] = []
-        """Told of each event, after the view."""
         self._child = child
         self._ended: int | None = None
         self._held: deque[tuple[float, Event]] = deque()
@@ -142,8 +140,17 @@ class Session:
                     self._child.kill()
         return self._ended
 
+    @property
+    def over(self) -> bool:
+        """Whether the process has ended, or was asked to."""
+        return self._ended is not None or self.stopping is not None
+
+    def post(self, event: Event) -> None:
+        """Have an event of the parent's own shown in its turn; from any thread."""
+        self._child.events.put(event)
+
     def stop(self) -> None:
-        """Ask the process to end."""
+        """Ask the process to end; from any thread."""
         self.stopping = time.monotonic()
         self._child.stop()
 
@@ -170,8 +177,6 @@ class Session:
     def _show(self, event: Event) -> None:
         self.view.take(event)
         self.display.show(event)
-        for watcher in self.watchers:
-            watcher(event)
         if event["say"] == "ended":
             self._ended = event["code"]
 
