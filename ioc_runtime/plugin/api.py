@@ -221,6 +221,7 @@ class JobResult:
     """Seconds since 1970."""
 
     def to_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
         return {
             "success": self.success,
             "data": self.data,

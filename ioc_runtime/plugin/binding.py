@@ -59,6 +59,7 @@ class Binding:
 
     @property
     def parameters(self) -> Parameters:
+        """The task's parameters, as they are now."""
         given = self.host.parameters
         source, parameters = self._parameters
         if source is not given:
@@ -73,6 +74,7 @@ class Binding:
         return _own(self.host.read(self._find(name, among).name).value)
 
     def link_values(self) -> dict[str, Any]:
+        """Last values of all signals with a link."""
         return {
             name: self.value(name)
             for name, signal in self._signals.items()
@@ -94,6 +96,7 @@ class Binding:
     # writing
 
     def write(self, name: str, value: Any, among: str = "input or output") -> None:
+        """Write an output of the plugin's, or a set-point."""
         if self._find(name, among).name in self._outputs:
             self._write_output(self._outputs[name], value)
         else:
@@ -117,6 +120,7 @@ class Binding:
         self.host.put(name, fitting)
 
     def put_link(self, name: str, value: Any, timeout: float) -> None:
+        """Put to the PV behind a link."""
         signal = self._find(name, "input or output")
         link = _link(signal)
         if link is None:
@@ -131,6 +135,7 @@ class Binding:
         self.host.put_link(name, fitting, float(timeout))
 
     def status(self, text: str) -> None:
+        """Set STATUS."""
         wanted = str(text).upper()
         if wanted not in STATES:
             raise BadValue(f"set_status: expected one of {', '.join(STATES)}, got {text!r}")
@@ -138,10 +143,12 @@ class Binding:
         self.host.status(wanted)
 
     def message(self, text: str) -> None:
+        """Show a text in MESSAGE."""
         if not self._ended:
             self.host.message(str(text))
 
     def step_cycle(self) -> None:
+        """Count a cycle."""
         self._allowed("CYCLE_COUNT")
         self.host.step_cycle()
 

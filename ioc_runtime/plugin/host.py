@@ -29,45 +29,55 @@ class Host(Protocol):
     @property
     def name(self) -> str:
         """Name of the IocTask or IocJob."""
+        ...
 
     @property
     def prefix(self) -> str:
         """Prefix of all its PVs, verbatim."""
+        ...
 
     @property
     def mode(self) -> str:
         """`reactive` or `periodic`."""
+        ...
 
     @property
     def parameters(self) -> Mapping[str, Any]:
         """`spec.parameters`; a reload may replace the mapping."""
+        ...
 
     @property
     def enabled(self) -> bool:
         """ENABLE."""
+        ...
 
     @property
     def running(self) -> bool:
         """Between the start of serving and the start of stopping."""
+        ...
 
     @property
     def cycle_count(self) -> int:
         """CYCLE_COUNT."""
+        ...
 
     def read(self, name: str) -> Reading:
         """An input or output of the plan, by its name. The name is known."""
+        ...
 
     def write(self, name: str, value: Any) -> None:
         """Write an output that the plugin owns. The value has been coerced.
 
         :raises Paused: ENABLE is 0 (looked at under the task's lock).
         """
+        ...
 
     def put(self, name: str, value: Any) -> None:
         """Write a set-point, as an operator would. The value has been coerced.
 
         :raises Paused: ENABLE is 0.
         """
+        ...
 
     def put_link(self, name: str, value: Any, timeout: float) -> None:
         """Put to the PV that an input or output is linked to, and wait for the answer.
@@ -76,12 +86,16 @@ class Host(Protocol):
 
         :raises PutFailed: refused, no connection, or no answer within `timeout` seconds.
         """
+        ...
 
     def message(self, text: str, severity: int = 0) -> None:
         """Show `text` in MESSAGE."""
+        ...
 
     def status(self, text: str) -> None:
         """Set STATUS; one of INIT, RUN, PAUSED, END, ERROR."""
+        ...
 
     def step_cycle(self) -> None:
         """Count one cycle in CYCLE_COUNT."""
+        ...

@@ -199,6 +199,7 @@ def _place(plugin: Plugin) -> tuple[Path, Path | None]:
         root = Path(tempfile.mkdtemp(prefix="ioc-plugin-"))  # mode 0700
     except OSError as error:
         raise PluginError(f"no temporary directory for the plugin's files: {error}") from None
+    name = ""
     try:
         for name, text in files.items():
             target = root / name

@@ -39,6 +39,7 @@ class Mailbox:
         self._idle = False
 
     def change(self, key: str, value: Any, old: Any) -> None:
+        """An input has a new value."""
         with self._lock:
             if self.stopping:
                 return
@@ -65,16 +66,19 @@ class Mailbox:
             return True
 
     def pause(self) -> None:
+        """Give nothing out from now on."""
         with self._lock:
             self.paused = True
             self._execute = False
 
     def resume(self) -> None:
+        """Give out what waits."""
         with self._lock:
             self.paused = False
             self._rouse()
 
     def stop(self) -> None:
+        """Give out nothing but `STOP` from now on."""
         with self._lock:
             self.stopping = True
             self._rouse()

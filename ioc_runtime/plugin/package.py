@@ -64,6 +64,7 @@ class Package(MetaPathFinder):
         }
 
     def owns(self, module_name: str) -> bool:
+        """Whether a module, by its full name, is the plugin's."""
         return module_name == self.name or module_name.startswith(f"{self.name}.")
 
     def inner_name(self, module_name: str) -> str:
@@ -73,6 +74,7 @@ class Package(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        """Where a module of the plugin is; None for all others (importlib calls this)."""
         if not self.owns(fullname):
             return None
         parts = self.inner_name(fullname).split(".") if fullname != self.name else []

@@ -96,6 +96,7 @@ class PluginRunner:
         self._mailbox.pause()
 
     def resume(self) -> None:
+        """Call hooks again, with what has come meanwhile."""
         self._mailbox.resume()
 
     def stop(self, timeout: float) -> bool:
@@ -121,6 +122,7 @@ class PluginRunner:
 
     @property
     def alive(self) -> bool:
+        """Whether the plugin's thread runs."""
         return self._thread.is_alive()
 
     @property

@@ -19,6 +19,8 @@ OnError = Callable[[str, BaseException], None]
 
 
 class Waiting(Protocol):
+    """The thread of a plugin, as the runner uses it."""
+
     def wake(self) -> None:
         """End the wait that is, or the next one. From any thread."""
 
@@ -39,13 +41,16 @@ class Blocking:
         self._event = threading.Event()
 
     def wake(self) -> None:
+        """End the wait that is, or the next one."""
         self._event.set()
 
     async def wait(self, seconds: float | None) -> None:
+        """Wait for `wake`, at most so long."""
         self._event.wait(seconds)
         self._event.clear()
 
     def run(self, body: Body, on_error: OnError) -> None:
+        """Run the body to its end in this thread."""
         try:
             body().send(None)
         except StopIteration:
@@ -65,10 +70,12 @@ class Looping:
         self._body: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
+        """End the wait that is, or the next one."""
         # nobody wakes what has not waited yet, so there is an event
         self._call(lambda: self._event.set())
 
     async def wait(self, seconds: float | None) -> None:
+        """Wait for `wake`, at most so long."""
         import asyncio
 
         try:
@@ -79,6 +86,7 @@ class Looping:
         self._event.clear()
 
     def run(self, body: Body, on_error: OnError) -> None:
+        """Run the body to its end in this thread."""
         import asyncio  # only this kind of plugin pays for it
 
         def unhandled(_loop: Any, context: dict[str, Any]) -> None:
@@ -98,6 +106,8 @@ class Looping:
                     on_error("a background task", error)
 
     def cancel(self, may: Callable[[], bool]) -> None:
+        """Cancel what the body awaits, if `may` says so."""
+
         def now() -> None:
             if self._body is not None and may():
                 self._body.cancel()
