@@ -21,20 +21,23 @@ from support.spawn import Spawn
 ROOT = Path(__file__).parents[2]
 CHECKED_BY_PARENTS = ("ioc_runtime.cli", "ioc_runtime.compile", "ioc_runtime.spec")
 """What a serving process never imports; the rest of ioc_runtime it may."""
+BY_TOOLS = set(
+    ".git .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__".split()
+)
+"""Directories that no person writes in."""
 HEAVY = ("asyncio", "bluesky", "pydantic", "pydantic_core", "rich", "setuptools", "typer", "yaml")
 
 
 @cache
 def files() -> tuple[Path, ...]:
     """Everything that is, or is about to be, under version control."""
-    names = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    return tuple(ROOT / name for name in names if name and (ROOT / name).is_file())
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):  # no git here, or a source archive
+        paths = [path for path in ROOT.rglob("*") if not BY_TOOLS & {*path.relative_to(ROOT).parts}]
+    return tuple(path for path in paths if path.is_file())
 
 
 def places(pattern: str, *, skip: tuple[Path, ...] = ()) -> list[str]:
