@@ -1,0 +1,285 @@
+"""The PVs of a task, served over Channel Access and PV Access.
+
+Order of things: `Served(plan, ...)` declares the records; `serve()` loads them into
+the EPICS database of this process, checks that they are laid out as the writer
+relies on, looks for the names on the network, and starts the servers. Records start
+UDF and INVALID with the present time and stay so until they are written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ioc_runtime.epics import access, audit
+from ioc_runtime.epics.cabi import db, stdio
+from ioc_runtime.epics.cabi.db import DatabaseError
+from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
+from ioc_runtime.epics.declare import Record, database, declare, linked_names
+from ioc_runtime.epics.layout import Layouts
+from ioc_runtime.epics.operators import OperatorRecord, Operators
+from ioc_runtime.epics.writer import Write, stamp_now, writer
+from ioc_runtime.plan import Plan, Severity, Value
+from ioc_runtime.standard import STANDARD, STATS_PREFIX
+
+__all__ = ["DatabaseError", "LayoutError", "NameTaken", "Search", "Served"]
+
+Search = Callable[[list[str]], list[tuple[str, str]]]
+"""Given the full names we are about to serve: those that answer already, and who answers."""
+
+_log = logging.getLogger(__name__)
+_c_output = logging.getLogger("epics")
+_LINK, _DOWN = 14, 2
+_NAMES_SHOWN: Final = 8
+
+
+class NameTaken(Exception):
+    """Names we should serve are served by somebody else; the text names both."""
+
+    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
+        self.found = list(found)
+        shown = ", ".join(f"{name} (by {who})" for name, who in self.found[:_NAMES_SHOWN])
+        more = len(self.found) - _NAMES_SHOWN
+        super().__init__(
+            "these names are served already: " + shown + (f" and {more} more" if more > 0 else "")
+        )
+
+
+class Served:
+    """Records of one plan. Writers may be called from any one thread at a time.
+
+    `on_put(name, value)` is told of each put on an operators' PV (name without
+    prefix), in order, in a thread of its own. For a set-point the value may be one that
+    its signal does not have: answer with `restore`. CLEAR and RESET come as 1 and are
+    put back to 0 before.
+    `on_audit(entry)` is told who put what, in another thread.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        on_put: Callable[[str, Any], None],
+        on_audit: Callable[[audit.Entry], None] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._on_audit = on_audit
+        self._signals, self._rules, self._standard = declare(plan)
+        self._by_name: dict[str, OperatorRecord] = {}
+        self._on_put = on_put
+        self._operators: Operators | None = None
+        self._acf: db.AccessFile | None = None
+        self._flags: dict[str, list[str]] = {
+            "INP": linked_names(plan.inputs),
+            "OUT": linked_names(plan.outputs),
+        }
+        self._down: dict[str, list[str]] = {name: list(all) for name, all in self._flags.items()}
+        self.writers: list[Write] = []
+        """One function per slot (inputs, then outputs): the same as `post`, faster."""
+        self.rule_writers: list[Write] = []
+        """One function per rule, in the order of the plan."""
+        self.standard_writers: dict[str, Write] = {}
+        """One function per standard PV, by name."""
+        self.warnings: list[str] = []
+        """What an operator of the task should know about how it is served."""
+
+    @property
+    def names(self) -> list[str]:
+        """Full names of all records and aliases."""
+        prefix = self._plan.prefix
+        return [
+            prefix + name for record in self._records for name in (record.name, *record.aliases)
+        ]
+
+    @property
+    def _records(self) -> list[Record]:
+        return [*self._signals, *self._rules, *self._standard]
+
+    def serve(self, search: Search | None = None) -> None:
+        """Start to serve. Takes 0.6 s, most of which EPICS sleeps; `search` runs meanwhile.
+
+        :raises NameTaken: somebody else serves a name of ours.
+        :raises LayoutError: EPICS lays records out in a way the writer does not know.
+        :raises AccessError: the plan's access rules cannot be used.
+        :raises DatabaseError: EPICS refuses the records.
+        """
+        stdio.redirect_stdout(self._printed)
+        db.prepare()
+        self._load()
+        self._secure()
+        found = _during(db.build, search, self.names)
+        if found:
+            raise NameTaken(found)
+        self._bind()
+        db.run()
+
+    def _load(self) -> None:
+        plan = self._plan
+        db.load_records(database(plan.prefix, self._records), "the records of the task")
+        if plan.ioc_stats:
+            db.load_stats(plan.prefix + STATS_PREFIX.rstrip(":"))
+        for number, text in enumerate(plan.database):
+            db.load_records(text, f"spec.database[{number}]")
+
+    def _secure(self) -> None:
+        rules = self._plan.access
+        by_address = access.by_address(rules)
+        addresses, lost = access.resolve(access.hosts_of(rules)) if by_address else ({}, [])
+        for host in lost:
+            self.warnings.append(
+                f"access: the address of host {host} cannot be found; nobody there can write"
+            )
+        self._acf = db.AccessFile(
+            access.rules(rules, addresses),
+            by_address=by_address,
+            log_puts=self._on_audit is not None,
+        )
+
+    def _bind(self) -> None:
+        """Find the records, check them, make the writers, follow what operators write."""
+        layouts = Layouts()
+        # A database of the user's own can join our records' lock to records that do
+        # anything; then a writer must let go of the interpreter while it waits.
+        keep = not self._plan.database
+        self._operators = Operators(self._on_put)
+        bound: list[Write] = []
+        standard = {record.name for record in self._standard}
+        for record in self._records:
+            memory = layouts.memory(self._plan.prefix, record, keep_interpreter=keep)
+            stamp_now(memory)
+            bound.append(self._writer(record, memory, record.name in standard))
+        slots, rules = len(self._signals), len(self._rules)
+        self.writers = bound[:slots]
+        self.rule_writers = bound[slots : slots + rules]
+        self.standard_writers = dict(
+            zip((record.name for record in self._standard), bound[slots + rules :], strict=True)
+        )
+        self._first_values()
+        self._operators.start()
+
+    def _writer(self, record: Record, memory: RecordMemory, standard: bool) -> Write:
+        write = writer(record, memory)
+        if not record.operator or self._operators is None:
+            return write
+        one = OperatorRecord(record, memory, write)
+        self._by_name[record.name] = one
+        self._operators.follow(one, standard=standard)
+        return one.write
+
+    def _first_values(self) -> None:
+        for pv in STANDARD:
+            if pv.value is not None:
+                self.standard(pv.name, pv.value)
+        for which, names in self._flags.items():
+            self.standard(f"CONN_{which}_NAMES", _fitting(names, self._text_size(which)))
+            self._connected(which, [False] * len(names))
+
+    def _text_size(self, which: str) -> int:
+        name = f"CONN_{which}_NAMES"
+        return next(record.size for record in self._standard if record.name == name)
+
+    def close(self) -> None:
+        """Report puts no more. The servers end with the process."""
+        if self._operators is not None:
+            self._operators.close()
+
+    def post(self, slot: int, value: Value | None, severity: Severity, status: int, ns: int) -> None:
+        """Write an input or output; None keeps the value and makes the record INVALID."""
+        self.writers[slot](value, severity, status, ns)
+
+    def rule(self, index: int, state: int, ns: int) -> None:
+        """Show the state of a rule (`RuleState`)."""
+        self.rule_writers[index](state, 0, 0, ns)
+
+    def standard(
+        self,
+        name: str,
+        value: Value | None,
+        severity: Severity = 0,
+        status: int = 0,
+        ns: int = 0,
+    ) -> None:
+        """Write a standard PV by its name without prefix; time 0 is now."""
+        self.standard_writers[name](value, severity, status, ns)
+
+    def restore(self, slot: int, value: Value | None) -> None:
+        """A put on a set-point is refused: show its last good value again, None if none."""
+        self._by_name[self._signals[slot].name].put_back(value)
+
+    def inputs_connected(self, flags: Sequence[bool]) -> None:
+        """Connection of each input that has a link, in the order of the plan."""
+        self._connected("INP", flags)
+
+    def outputs_connected(self, flags: Sequence[bool]) -> None:
+        """Connection of each output that has a link, in the order of the plan."""
+        self._connected("OUT", flags)
+
+    def _connected(self, which: str, flags: Sequence[bool]) -> None:
+        names = self._flags[which]
+        self._down[which] = [name for name, up in zip(names, flags, strict=True) if not up]
+        self.standard(f"CONN_{which}", [int(up) for up in flags])
+        down = [*self._down["INP"], *self._down["OUT"]]
+        if down:
+            self.standard("SYS_CONN", _listed("DISCONNECTED: ", down), _DOWN, _LINK)
+        else:
+            self.standard("SYS_CONN", "OK")
+
+    def _printed(self, line: str) -> None:
+        """A line that C code printed: an entry of the audit, or something to log."""
+        entry = audit.parse(line, self._texts)
+        if entry is not None and self._on_audit is not None:
+            self._on_audit(entry)
+        elif line.strip("# "):
+            _c_output.info("%s", line)
+
+    @property
+    def _texts(self) -> frozenset[str]:
+        prefix = self._plan.prefix
+        return frozenset(
+            prefix + record.name
+            for record in self._records
+            if record.operator and record.holds == "string" and record.length is None
+        )
+
+
+def _during(
+    build: Callable[[], None], search: Search | None, names: list[str]
+) -> list[tuple[str, str]]:
+    """Run `build` in a thread and `search` here; what the search found."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            build()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="iocBuild")
+    thread.start()
+    try:
+        found = search(names) if search is not None else []
+    finally:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return found
+
+
+def _fitting(names: Sequence[str], size: int) -> str:
+    """Names one a line, as many as fit into a text of `size` bytes with its end."""
+    text = "\n".join(names)
+    if len(text.encode()) < size:
+        return text
+    return text.encode()[: size - 1].decode("utf-8", "ignore").rpartition("\n")[0]
+
+
+def _listed(head: str, names: Sequence[str], limit: int = 255) -> str:
+    """`head` and the names with commas, cut at a name with the number of those left out."""
+    text = head + ", ".join(names)
+    shown = len(names)
+    while len(text.encode()) > limit and shown:
+        shown -= 1
+        text = f"{head}{', '.join(names[:shown])} and {len(names) - shown} more"
+    return text
