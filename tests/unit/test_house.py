@@ -230,3 +230,32 @@ def test_the_console_command_exists():
     assert importlib.util.find_spec(module), module
     code = f"import {module} as m; assert callable(m.{function})"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=30)
+
+
+def setup(*arguments: str | Path, python: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", ROOT / "scripts" / "setup.sh", *arguments],
+        env={"PATH": "/usr/bin:/bin", "PYTHON": python},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_setup_names_an_interpreter_that_is_too_old(tmp_path: Path):
+    old = tmp_path / "python3.9"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = setup(tmp_path / "venv", python=str(old))
+    assert done.returncode == 1
+    assert done.stderr == f"setup: PYTHON={old} is not a Python 3.11 or newer\n"
+
+
+def test_setup_never_removes_a_directory_that_is_no_environment(tmp_path: Path):
+    precious = tmp_path / "data" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("kept")
+    done = setup(precious.parent, python=sys.executable)
+    assert done.returncode == 1
+    assert "is no environment" in done.stderr
+    assert precious.read_text() == "kept"
