@@ -12,7 +12,8 @@ from typing import Any
 from ioc_runtime.engine.values import BadValue, coerce
 from ioc_runtime.epics.cabi import ca
 from ioc_runtime.epics.client_thread import ClientThread
-from ioc_runtime.epics.feed import INVALID, READ, READ_ACCESS, Feed, fit
+from ioc_runtime.epics.feed import INVALID, READ, READ_ACCESS, Feed, Memory, fit
+from ioc_runtime.epics.link_writer import Done
 from ioc_runtime.plan import Link, Signal
 
 _log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class CaReader:
         # libca may hold the callback of a get a little longer than a connection lasts.
         self._callbacks: deque[ca.EventCallback] = deque(maxlen=16)
         self._asked = False
-        self._last: tuple[Any, ...] | None = None
+        self._memory = Memory(feed)
         self._polls = False
         self._readable = True
         self._channel = ca.Channel(link.name, self._connection, self._access)
@@ -160,7 +161,7 @@ class CaReader:
         if native < 0:
             return
         remember = self._feed.remember or self._link.poll is not None
-        sample = self._remembered if remember else self._feed.sample
+        sample = self._memory.sample if remember else self._feed.sample
         kind, wanted, make = self._decoder(native, count)
         dbr = kind + ca.TIME
         if remember:
@@ -204,23 +205,16 @@ class CaReader:
 
         return kind, 1 if count == 1 else 0, make
 
-    def _remembered(self, value: Any, severity: int, status: int, ns: int) -> None:
-        self._last = (value, severity, status, ns)
-        self._feed.sample(value, severity, status, ns)
-
     def _answer(self, value: Any, severity: int, status: int, ns: int) -> None:
         self._asked = False
-        if (value, severity, status, ns) == self._last:
-            self._feed.alive()
-        else:
-            self._remembered(value, severity, status, ns)
+        self._memory.answer(value, severity, status, ns)
 
     def _failed(self, status: int) -> None:
         self._asked = False
         if status == ca.DISCONNECTED:
             return
         _log.warning("ca://%s gives no value: %s", self._link.name, ca.message(status))
-        self._last = None
+        self._memory.forget()
         self._feed.sample(None, INVALID, READ_ACCESS if status == ca.NO_READ_ACCESS else READ, 0)
 
     def _poll(self, due: float, period: float) -> None:
@@ -240,7 +234,7 @@ class CaTarget:
         self._report = connected
         self._names: list[str] = []
         self._ready = self._writable = False
-        self._waiting: dict[int, Callable[[str | None], None]] = {}
+        self._waiting: dict[int, Done] = {}
         self._token = 0
         self._put_done = ca.raw_event(self._answered)
         self._barrier_done = ca.raw_event(self._passed)
@@ -253,14 +247,20 @@ class CaTarget:
         """Whether a write can start now."""
         return self._ready
 
-    def put(self, value: Any, wait: bool, done: Callable[[str | None], None]) -> None:
+    def put(self, value: Any, wait: bool, done: Done) -> None:
         """Write; see `link_writer.Target`."""
-        if not self._channel.writable:
-            raise BadValue("the target does not let this host and user write")
+        try:
+            self._put(value, wait, done)
+        except BadValue as error:
+            done(error)
+
+    def _put(self, value: Any, wait: bool, done: Done) -> None:
         native = self._channel.native
         if native < 0:
             done("the target is not connected")
             return
+        if not self._channel.writable:
+            raise BadValue("its server does not let this host and user write")
         kind, count, data = _payload(self._signal, value, native, self._channel.count, self._names)
         self._token += 1
         self._waiting[self._token] = done

@@ -11,8 +11,15 @@ from ioc_runtime.engine.values import BadValue, coerce
 from ioc_runtime.plan import Signal
 
 INVALID = 3
-READ, COMM, LINK, UDF, READ_ACCESS = 1, 9, 14, 17, 20
-"""EPICS alarm statuses (menuAlarmStat)."""
+STATUSES = (
+    "NO_ALARM READ WRITE HIHI HIGH LOLO LOW STATE COS COMM TIMEOUT HWLIMIT CALC SCAN LINK "
+    "SOFT BAD_SUB UDF DISABLE SIMM READ_ACCESS WRITE_ACCESS"
+).split()
+"""EPICS alarm statuses (menuAlarmStat), by number."""
+STATUS_BY_NAME = {name: number for number, name in enumerate(STATUSES)}
+READ, COMM, LINK, SOFT, UDF, READ_ACCESS = (
+    STATUS_BY_NAME[name] for name in ("READ", "COMM", "LINK", "SOFT", "UDF", "READ_ACCESS")
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,30 @@ class Feed:
     connected: Callable[[bool], None]
     remember: bool = False
     """Whether answers of gets are compared with the last sample."""
+
+
+class Memory:
+    """Tells an answer that brings something from one that repeats the last sample."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._last: tuple[Any, int, int, int] | None = None
+
+    def sample(self, value: Any, severity: int, status: int, ns: int) -> None:
+        """A monitor came."""
+        self._last = (value, severity, status, ns)
+        self._feed.sample(value, severity, status, ns)
+
+    def answer(self, value: Any, severity: int, status: int, ns: int) -> None:
+        """A get was answered."""
+        if (value, severity, status, ns) == self._last:
+            self._feed.alive()
+        else:
+            self.sample(value, severity, status, ns)
+
+    def forget(self) -> None:
+        """Whatever comes next is new."""
+        self._last = None
 
 
 def fit(signal: Signal, raw: Any, names: Sequence[str], severity: int) -> tuple[Any, int]:

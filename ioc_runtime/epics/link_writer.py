@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from ioc_runtime.engine.values import BadValue, show
@@ -26,6 +27,11 @@ IDLE, ABSENT, PUTTING, AGREEING, PAUSING = range(5)
 _NOTHING: Any = object()
 
 
+Done = Callable[[str | BadValue | None], None]
+"""Gets None, the cause of a failure that may pass, or a BadValue that will not; once,
+from any thread."""
+
+
 class Target(Protocol):
     """What a client offers for a PV that is written."""
 
@@ -33,12 +39,11 @@ class Target(Protocol):
     def connected(self) -> bool:
         """Whether a write can start now."""
 
-    def put(self, value: Any, wait: bool, done: Callable[[str | None], None]) -> None:
-        """Write; `done` gets None or the cause of the failure, once, from any thread.
+    def put(self, value: Any, wait: bool, done: Done) -> None:
+        """Write.
 
         :param wait: done when the target has processed the value, else when its server
             has taken it.
-        :raises BadValue: when the target has nothing that corresponds to the value.
         """
 
 
@@ -113,23 +118,17 @@ class LinkWriter:
         if wait:
             self._unanswered = attempt
 
-        def done(cause: str | None) -> None:
-            self._thread.post(self._answered, attempt, cause)
+        self.target.put(self._value, wait, partial(self._thread.post, self._answered, attempt))
 
-        try:
-            self.target.put(self._value, wait, done)
-        except BadValue as error:
-            if wait:
-                self._unanswered = 0
-            self._failures = 0
-            self._end(str(error))
-
-    def _answered(self, attempt: int, cause: str | None) -> None:
+    def _answered(self, attempt: int, cause: str | BadValue | None) -> None:
         if attempt == self._unanswered:
             self._unanswered = 0
         if attempt != self._attempt or self._state != PUTTING:
             return
-        if cause is not None:
+        if isinstance(cause, BadValue):
+            self._failures = 0
+            self._end(str(cause))
+        elif cause is not None:
             self._failed(cause, RETRY_PAUSE)
         elif self._newer is not _NOTHING:
             self._begin(self._newer)
