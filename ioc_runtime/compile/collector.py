@@ -8,7 +8,7 @@ from typing import Any, Final
 from ioc_runtime.spec.document import Document
 from ioc_runtime.spec.problem import MOST_PROBLEMS, Path, Problem, nearest
 
-_MOST_COMPARISONS: Final = 10_000
+_MOST_COMPARISONS: Final = 3_000
 """Names compared in search of the nearest one, for the whole document."""
 
 

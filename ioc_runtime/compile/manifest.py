@@ -28,6 +28,7 @@ from ioc_runtime.compile.unbuilt import unbuilt
 from ioc_runtime.spec.base import Model
 from ioc_runtime.spec.document import Document, read_documents
 from ioc_runtime.spec.job import IocJob
+from ioc_runtime.spec.plain import plain_document
 from ioc_runtime.spec.problem import (
     NOTHING,
     ManifestError,
@@ -86,7 +87,7 @@ def compile_document(
 
     :raises ManifestError: with everything that is wrong with it
     """
-    document = data if isinstance(data, Document) else Document(_plain(data))
+    document = data if isinstance(data, Document) else plain_document(data)
     if overrides:
         document = settings.apply(document, overrides)
     collector = Collector(document)
@@ -270,8 +271,3 @@ def _constant(value: Any) -> str | None:
     if isinstance(value, int) and abs(value) < 2**63:
         return "number"
     return "number" if isinstance(value, float) and math.isfinite(value) else None
-
-
-def _plain(data: Mapping[str, Any]) -> Any:
-    """Data as JSON carries it; whatever else there is becomes an error later."""
-    return dict(data) if isinstance(data, Mapping) else data
