@@ -279,4 +279,3 @@ def _ranged(value: int, kind: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"expected a whole number from {low} to {high}, got {value}")
     return value
-

@@ -96,7 +96,7 @@ def _head(view: View) -> list[Text]:
     if view.note:
         lines.append(Text(view.note, "yellow"))
     if view.environment():
-        lines.append(Text("clients need: export " + " ".join(view.environment()), "dim"))
+        lines.append(Text(f"clients need: export {view.environment()}", "dim"))
     return lines
 
 
@@ -119,7 +119,7 @@ def _signals(view: View, room: int, width: int) -> Table:
             table.add_row(*_cells(row))
         left = len(all_rows) - len(rows)
         if left:
-            table.add_row(Text(f"  … and {left} more", "dim"), "", "", "")
+            table.add_row("", Text(f"… and {left} more", "dim"), "", "")
     return table
 
 
@@ -144,9 +144,7 @@ def _counts(rows: Sequence[Row]) -> Text:
     return Text(f"{up}/{len(linked)} connected", "dim" if up == len(linked) else "magenta")
 
 
-def _fit(
-    inputs: Sequence[Row], outputs: Sequence[Row], room: int
-) -> tuple[list[Row], list[Row]]:
+def _fit(inputs: Sequence[Row], outputs: Sequence[Row], room: int) -> tuple[list[Row], list[Row]]:
     """The rows that find room, in the order of the manifest: those in trouble first to stay."""
     space = max(2, room - 2)
     if len(inputs) + len(outputs) <= space:

@@ -11,11 +11,14 @@ from ioc_runtime.cli import pv
 from ioc_runtime.cli import run as serve
 from ioc_runtime.cli.demo import command as demonstration
 from ioc_runtime.cli.failure import Exit, Failure
+from ioc_runtime.cli.terminal import examples
+from ioc_runtime.cli.validate import validate_command
 
 app = typer.Typer(
     name="iocctl",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Run, check and watch IOC manifests, and talk to PVs.",
     epilog="Start with `iocctl demo`, then `iocctl run FILE`. "
@@ -23,16 +26,23 @@ app = typer.Typer(
 )
 app.command(
     name="run",
-    epilog="Examples: iocctl run guard.yaml · iocctl run guard.yaml --prefix TEST: "
-    "--set parameters.limit=2e-6 --for 60",
+    epilog=examples(
+        "iocctl run guard.yaml",
+        "iocctl run guard.yaml --prefix TEST: --set parameters.limit=2e-6 --for 60",
+        "iocctl run guard.yaml --ca-port 5066 --pva-port 5085 --state /var/lib/guard",
+    ),
 )(serve.run)
 app.command(
-    name="demo", epilog="Examples: iocctl demo · iocctl demo --station"
-)(demonstration.demo)
+    name="validate",
+    epilog=examples("iocctl validate guard.yaml", "iocctl validate *.yaml -o json"),
+)(validate_command)
+app.command(name="demo", epilog=examples("iocctl demo", "iocctl demo --station"))(
+    demonstration.demo
+)
 app.add_typer(pv.app, name="pv")
 
 
-@app.command(epilog="Example: iocctl version")
+@app.command(epilog=examples("iocctl version"))
 def version() -> None:
     """Print the versions of this program and of what it stands on."""
     from importlib.metadata import PackageNotFoundError

@@ -61,11 +61,11 @@ class PlainLines:
                     f"mode {event.get('mode')}, pid {event.get('pid')}"
                 )
             case "ports":
-                yield "serves on " + ", ".join(f"{k}={v}" for k, v in view.ports.items())
+                yield "serves on " + ", ".join(f"{k} port {v}" for k, v in view.ports.items())
                 if view.note:
                     yield view.note
                 if view.environment():
-                    yield "clients need: export " + " ".join(view.environment())
+                    yield f"clients need: export {view.environment()}"
             case "ready":
                 yield f"ready after {view.ready:.2f} s with {event.get('records')} records"
             case "log":

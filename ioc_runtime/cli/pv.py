@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     help="Read, write and follow PVs over Channel Access and PV Access.",
     epilog="A PV is ca://NAME, pva://NAME, or NAME with --protocol (ca unless said otherwise).",
 )
@@ -55,9 +56,14 @@ StringOption = Annotated[
 ]
 
 
-@app.command(epilog="Example: iocctl pv get BL01:VAC:pressure pva://BL01:VAC:MESSAGE -o json")
+@app.command(
+    epilog=terminal.examples(
+        "iocctl pv get BL01:VAC:pressure pva://BL01:VAC:MESSAGE",
+        "iocctl pv get -o json BL01:VAC:alarm",
+    )
+)
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="PVs to read.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="PVs to read.")],
     protocol: ProtocolOption = _Protocol.ca,
     timeout: TimeoutOption = 3.0,
     output: FormatOption = _Format.text,
@@ -73,15 +79,19 @@ def get(
 
 @app.command(
     context_settings={"ignore_unknown_options": True},
-    epilog="Examples: iocctl pv put BL01:VAC:CLEAR 1 · iocctl pv put BL01:VAC:mode Auto · "
-    "iocctl pv put pva://BL01:VAC:profile 1 2.5 -3",
+    epilog=terminal.examples(
+        "iocctl pv put BL01:VAC:CLEAR 1",
+        "iocctl pv put BL01:VAC:mode Auto",
+        "iocctl pv put pva://BL01:VAC:profile 1 2.5 -3",
+    ),
 )
 def put(
     name: Annotated[str, typer.Argument(metavar="NAME", help="PV to write.")],
     values: Annotated[
         list[str],
         typer.Argument(
-            metavar="VALUE…", help="A number, a text, a state's name or index; several for an array."
+            metavar="VALUE",
+            help="A number, a text, a state's name or index; several for an array.",
         ),
     ],
     protocol: ProtocolOption = _Protocol.ca,
@@ -101,9 +111,14 @@ def put(
     raise typer.Exit(Exit.FAILED if readings[0].error else Exit.OK)
 
 
-@app.command(epilog="Example: iocctl pv monitor BL01:VAC:pressure pva://BL01:VAC:alarm --for 60")
+@app.command(
+    epilog=terminal.examples(
+        "iocctl pv monitor BL01:VAC:pressure pva://BL01:VAC:alarm",
+        "iocctl pv monitor BL01:VAC:pressure --for 60 -o json",
+    )
+)
 def monitor(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="PVs to follow.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="PVs to follow.")],
     protocol: ProtocolOption = _Protocol.ca,
     seconds: Annotated[
         float | None, typer.Option("--for", min=0.05, help="End after so many seconds.")

@@ -180,9 +180,7 @@ def _one(code: str, word: str) -> Any:
     low = 0 if code.isupper() else -(2 ** (bits - 1))
     value = int(number(int, word))
     if not low <= value < low + 2**bits:
-        raise ValueError(
-            f"expected a whole number from {low} to {low + 2**bits - 1}, got {value}"
-        )
+        raise ValueError(f"expected a whole number from {low} to {low + 2**bits - 1}, got {value}")
     return value
 
 

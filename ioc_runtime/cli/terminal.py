@@ -45,3 +45,8 @@ def printable(text: str) -> str:
 def severity(name: str) -> Text:
     """An alarm severity in its colour; nothing at all for a value that is well."""
     return Text("" if name == "NO_ALARM" else name, STYLES.get(name, ""))
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: one example per line."""
+    return "Examples:\n\n" + "\n".join(f"* `{line}`" for line in lines)

@@ -25,8 +25,6 @@ MEANINGS: Final = {
 }
 """What the exit codes of a serving process mean."""
 
-DEFAULT_PORTS: Final = {"EPICS_CA_SERVER_PORT": 5064, "EPICS_PVA_SERVER_PORT": 5075}
-
 
 @dataclass(frozen=True)
 class Row:
@@ -58,7 +56,7 @@ class View:
     state: str = "STARTING"
     message: str = ""
     ports: dict[str, int] = field(default_factory=dict)
-    """EPICS variable -> port that the process serves on."""
+    """Protocol -> port that the process serves on."""
     note: str = ""
     ready: float | None = None
     """Seconds from process start to the first PV."""
@@ -85,14 +83,23 @@ class View:
         if handler is not None:
             handler(event)
 
-    def environment(self) -> list[str]:
-        """`NAME=port` for every port that a client would not try by itself."""
-        return [f"{k}={v}" for k, v in self.ports.items() if v != DEFAULT_PORTS.get(k)]
+    def environment(self) -> str:
+        """What a client needs to find the PVs; "" where the defaults do."""
+        needs = []
+        ca, pva = self.ports.get("CA"), self.ports.get("PVA")
+        if ca not in (None, 5064):
+            # A port that was asked for is that of the searches, too. One that took the
+            # place of the default is not: only who connects straight to it is sure.
+            taken = f"EPICS_CA_NAME_SERVERS=127.0.0.1:{ca}"
+            needs.append(taken if "CA port" in self.note else f"EPICS_CA_SERVER_PORT={ca}")
+        if pva not in (None, 5075):
+            needs.append(f"EPICS_PVA_NAME_SERVERS=127.0.0.1:{pva}")
+        return " ".join(needs)
 
     def _ports(self, event: Event) -> None:
-        for key, variable in (("ca", "EPICS_CA_SERVER_PORT"), ("pva", "EPICS_PVA_SERVER_PORT")):
+        for key in ("ca", "pva"):
             if isinstance(event.get(key), int) and event[key]:
-                self.ports[variable] = event[key]
+                self.ports[key.upper()] = event[key]
         self.note = str(event.get("note") or "")
 
     def _ready(self, event: Event) -> None:

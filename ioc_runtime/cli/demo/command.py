@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from ioc_runtime.cli.demo.script import Script, Verdict
 from ioc_runtime.cli.failure import Exit
 from ioc_runtime.cli.pv import Clients
 from ioc_runtime.cli.run import Session, serving, serving_options
+from ioc_runtime.cli.view import ending
 
 LIMIT: Final = 27.0
 """Seconds after which the demonstration has failed, whatever is still to come."""
@@ -62,11 +62,11 @@ def play() -> bool:
 
     deadline = time.monotonic() + LIMIT
     place = Place()
-    os.environ.update(place.environment())
-    for name in ("EPICS_CA_NAME_SERVERS", "EPICS_PVA_NAME_SERVERS"):
-        os.environ.pop(name, None)
-    os.environ["EPICS_PVAS_BROADCAST_PORT"] = str(place.task.pva_search)
-    with running(StationProcess(place)) as station, tempfile.TemporaryDirectory() as state:
+    with (
+        place.entered(),
+        running(StationProcess(place)) as station,
+        tempfile.TemporaryDirectory() as state,
+    ):
         text = manifest_path().read_text().replace(PREFIX, place.prefix)
         plan = compile_one(text, MANIFEST, None, [])
         options = serving_options(Path(state), place.task.ca, place.task.pva)
@@ -76,6 +76,8 @@ def play() -> bool:
             code = session.run()
             player.join()
     print_verdicts(player, code)
+    if code and (why := ending(code, session.view)):
+        terminal.err().print(f"iocctl: {why}", style="red", markup=False)
     print_by_hand()
     return player.good and code == 0
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 PREFIX = "DEMO:"
@@ -36,7 +39,7 @@ class Ports:
     def environment(self) -> dict[str, str]:
         """What makes an IOC take them."""
         return {
-            "EPICS_CA_SERVER_PORT": str(self.ca),
+            "EPICS_CAS_SERVER_PORT": str(self.ca),
             "EPICS_PVAS_SERVER_PORT": str(self.pva),
             "EPICS_PVAS_BROADCAST_PORT": str(self.pva_search),
         }
@@ -49,6 +52,21 @@ class Place:
     prefix: str = field(default_factory=lambda: f"D{random.randrange(16**5):05X}:")  # noqa: S311
     station: Ports = field(default_factory=Ports)
     task: Ports = field(default_factory=Ports)
+    repeater: int = field(default_factory=free_port)
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """The environment of this process and of those it starts, for a while."""
+        before = {name: value for name, value in os.environ.items() if _is_epics(name)}
+        # A taken port looks like a repeater that runs: without one, every process with
+        # a Channel Access client would fork to start it.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as repeater:
+            repeater.bind((LOOPBACK, self.repeater))
+            _replace(self.environment())
+            try:
+                yield
+            finally:
+                _replace(before)
 
     def environment(self) -> dict[str, str]:
         """What both IOCs and their clients have in common."""
@@ -56,12 +74,24 @@ class Place:
         return {
             "EPICS_CA_ADDR_LIST": " ".join(f"{LOOPBACK}:{p.ca}" for p in both),
             "EPICS_CA_AUTO_ADDR_LIST": "NO",
+            "EPICS_CA_REPEATER_PORT": str(self.repeater),
             "EPICS_CAS_INTF_ADDR_LIST": LOOPBACK,
             "EPICS_CAS_BEACON_ADDR_LIST": LOOPBACK,
             "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
             "EPICS_PVA_ADDR_LIST": " ".join(f"{LOOPBACK}:{p.pva_search}" for p in both),
             "EPICS_PVA_AUTO_ADDR_LIST": "NO",
             "EPICS_PVAS_INTF_ADDR_LIST": LOOPBACK,
-            "EPICS_PVAS_BEACON_ADDR_LIST": LOOPBACK,
+            "EPICS_PVAS_BEACON_ADDR_LIST": " ".join(f"{LOOPBACK}:{p.pva_search}" for p in both),
+            "EPICS_PVAS_BROADCAST_PORT": str(self.task.pva_search),
             "EPICS_PVAS_AUTO_BEACON_ADDR_LIST": "NO",
         }
+
+
+def _is_epics(name: str) -> bool:
+    return name.startswith("EPICS_")
+
+
+def _replace(values: Mapping[str, str]) -> None:
+    for name in filter(_is_epics, list(os.environ)):
+        del os.environ[name]
+    os.environ.update(values)
