@@ -4,6 +4,8 @@
   cannot open a record by `DISP`, change its `SCAN` or its limits, or process it.
 - OPERATOR: set-points and commands. `VAL` may be written (the one field of access
   level 0) by whom the plan names, or by everyone. Each put is audited.
+- OPERATOR_ARRAYS: the same for set-points that are arrays of floats; their puts are
+  audited without a name (`declare.ARRAYS` says why).
 - DEFAULT: every other record (devIocStats, a database of the user's own without a
   group). Read only; a record of the user's that clients shall write says
   `field(ASG, "OPERATOR")`.
@@ -26,14 +28,13 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from ioc_runtime.epics.declare import OPERATOR, PUBLISHED
+from ioc_runtime.epics.declare import ARRAYS, OPERATOR, PUBLISHED
 from ioc_runtime.plan import Access
 
 _RESOLVE_SECONDS: Final = 3.0
 ANY: Final = "*"
 
-_READ_ONLY = "ASG({name}) {{\n    RULE(1, READ)\n}}\n"
-_GROUP = re.compile(r'\bASG\s*\(\s*"?([^"\s)]+)"?\s*\)\s*(?:\{([^}]*)\})?')
+_GROUP = re.compile(r'\bASG\s*\(\s*"?([^"\s)]+)"?\s*\)')
 _COMMENT = re.compile(r"#[^\n]*")
 
 
@@ -85,8 +86,16 @@ def rules(access: Access, addresses: dict[str, str] | None = None) -> str:
     return _generated(access, addresses or {})
 
 
+def trapped(text: str) -> frozenset[str]:
+    """Groups of an access file whose puts are trapped; DEFAULT is also that of no group."""
+    return frozenset(name for name, body in _groups(text).items() if "TRAPWRITE" in body)
+
+
+def _groups(text: str) -> dict[str, str]:
+    return {name: _body(text, name) for name in _GROUP.findall(_COMMENT.sub("", text))}
+
+
 def _generated(access: Access, addresses: dict[str, str]) -> str:
-    text = _READ_ONLY.format(name="DEFAULT") + _READ_ONLY.format(name=PUBLISHED)
     groups, writers = "", []
     if access.hosts:
         groups += _hag("HOSTS", [addresses.get(host, host) for host in access.hosts])
@@ -99,8 +108,14 @@ def _generated(access: Access, addresses: dict[str, str]) -> str:
             writer += f" HAG(HOST{index})"
         writers.append(writer)
     conditions = [f" {{ {writer} }}" for writer in writers] or [""]
-    writes = "".join(f"    RULE(0, WRITE, TRAPWRITE){each}\n" for each in conditions)
-    return f"{groups}{text}ASG({OPERATOR}) {{\n    RULE(1, READ)\n{writes}}}\n"
+    text = groups + _asg("DEFAULT", []) + _asg(PUBLISHED, [])
+    text += _asg(OPERATOR, [f"RULE(0, WRITE, TRAPWRITE){each}" for each in conditions])
+    return text + _asg(ARRAYS, [f"RULE(0, WRITE){each}" for each in conditions])
+
+
+def _asg(name: str, rules: list[str]) -> str:
+    body = "".join(f"    {rule}\n" for rule in ["RULE(1, READ)", *rules])
+    return f"ASG({name}) {{\n{body}}}\n"
 
 
 def _hag(name: str, hosts: list[str]) -> str:
@@ -115,14 +130,40 @@ def _plain(text: str) -> str:
 
 def _completed(text: str) -> str:
     """Rules of the user's own, with the groups they leave out; RO must stay shut."""
-    groups = {name: body or "" for name, body in _GROUP.findall(_COMMENT.sub("", text))}
+    groups = _groups(text)
     if "WRITE" in groups.get(PUBLISHED, ""):
         raise AccessError(
             f"access: group {PUBLISHED} is what the runtime publishes and cannot be written; "
             "expected no WRITE rule in it"
         )
-    own = _generated(Access(), {})
-    missing = "".join(
-        f"\n{found.group(0)}\n" for found in _GROUP.finditer(own) if found.group(1) not in groups
-    )
-    return text.rstrip("\n") + "\n" + missing
+    if "TRAPWRITE" in groups.get(ARRAYS, ""):
+        raise AccessError(
+            f"access: puts of group {ARRAYS} cannot be trapped; expected no TRAPWRITE"
+        )
+    open_to_all = ["RULE(0, WRITE, TRAPWRITE)"]
+    missing = [_asg(name, []) for name in ("DEFAULT", PUBLISHED) if name not in groups]
+    if OPERATOR not in groups:
+        missing.append(_asg(OPERATOR, open_to_all))
+    if ARRAYS not in groups:
+        body = _body(text, OPERATOR)
+        alike = re.sub(r"\s*,\s*TRAPWRITE", "", body) if body else None
+        missing.append(
+            f"ASG({ARRAYS}) {{{alike}}}\n"
+            if alike is not None
+            else _asg(ARRAYS, ["RULE(0, WRITE)"])
+        )
+    return text.rstrip("\n") + "\n" + "".join(missing)
+
+
+def _body(text: str, group: str) -> str:
+    """Everything between the braces of a group, those of its rules included."""
+    plain = _COMMENT.sub("", text)
+    found = re.search(rf'\bASG\s*\(\s*"?{re.escape(group)}"?\s*\)\s*{{', plain)
+    if found is None:
+        return ""
+    depth, start = 1, found.end()
+    for index in range(start, len(plain)):
+        depth += {"{": 1, "}": -1}.get(plain[index], 0)
+        if not depth:
+            return plain[start:index]
+    return ""

@@ -10,7 +10,8 @@ group puts) holds a record's lock during the call; the put log takes it for itse
 read the value, and could hold it already, as it is recursive. The lines come through
 a pipe that never makes EPICS wait (`cabi.stdio`).
 
-What a put was refused for is not here: EPICS traps what the rules allow.
+Arrays of floats are not trapped (`declare.ARRAYS`); their entries have no name. What
+was refused is not here either: EPICS traps what the rules allow.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ def parse(line: str, texts: frozenset[str] = frozenset()) -> Entry | None:
     return Entry(
         found["user"], found["host"], found["pv"], found["field"], old, new, time.time_ns()
     )
+
+
+def nameless(pv: str, old: object, new: object) -> Entry:
+    """A put of which only the values are known; author and host are empty."""
+    return Entry("", "", pv, "VAL", str(old), str(new), time.time_ns())
 
 
 def _text(value: str) -> str:

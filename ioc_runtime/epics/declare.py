@@ -22,6 +22,9 @@ PUBLISHED: Final = "RO"
 """Access group of what the runtime publishes: nobody writes it."""
 OPERATOR: Final = "OPERATOR"
 """Access group of what operators write."""
+ARRAYS: Final = "OPERATOR_ARRAYS"
+"""The same for arrays of floats, whose puts the put log of softioc must not see: it
+reads past the record where it prints one. They are audited without a name."""
 
 TEXT_MAX: Final = 65_535
 """Bytes of the longest long string, its end included."""
@@ -61,9 +64,15 @@ class Record:
     states: int = 0
     """Number of states; 0 when the value is no state."""
     operator: bool = False
+    """Clients may write it."""
     command: bool = False
     fields: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+
+    @property
+    def logged(self) -> bool:
+        """Whether the put log shows who writes it."""
+        return self.fields.get("ASG") == OPERATOR
 
 
 def declare(plan: Plan) -> tuple[list[Record], list[Record], list[Record]]:
@@ -104,6 +113,8 @@ def _signal(signal: Signal) -> Record:
     operator = isinstance(signal, Input) and signal.link is None
     record_type = "waveform" if signal.length is not None else _TYPES[signal.type][operator]
     fields = _common(signal.description, operator)
+    if operator and record_type == "waveform" and signal.type == "float":
+        fields["ASG"] = ARRAYS
     if signal.type in ("float", "int"):
         fields |= _number(signal, record_type)
     if signal.length is not None:

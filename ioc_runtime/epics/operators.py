@@ -40,9 +40,12 @@ class OperatorRecord:
         """A value was put back; what follows is written again where it got lost."""
         self._raw_write = write
         self._known: Any = _NOTHING
+        self.before: Any = None
+        """What it held before the put that is being handled; None if nothing yet."""
 
     def heard(self, value: Any) -> None:
         """A client put `value`; the record holds it unless a newer put came."""
+        self.before = None if self._known is _NOTHING else self._known
         self._known = value
 
     def write(self, value: Any, severity: int, status: int, ns: int) -> None:
@@ -50,7 +53,7 @@ class OperatorRecord:
 
         So a value that comes back from the engine never overwrites a newer put.
         """
-        if value is not None and _same(value, self._known):
+        if not severity and _same(value, self._known):
             return
         self._force(value, severity, status, ns)
 
@@ -130,12 +133,11 @@ class Operators:
 
     def _handle(self, one: OperatorRecord, value: Any) -> None:
         record = one.record
-        previous = one._known  # noqa: SLF001
         one.heard(value)
         if record.command:
             self._command(one, value)
         elif record.name in self._standard and not _is_state(record, value):
-            one.put_back(previous if previous is not _NOTHING else 0)
+            one.put_back(one.before if one.before is not None else 0)
         else:
             self._on_put(record.name, value)
             one.settle()

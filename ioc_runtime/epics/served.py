@@ -9,7 +9,6 @@ UDF and INVALID with the present time and stay so until they are written.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -18,7 +17,7 @@ from ioc_runtime.epics import access, audit
 from ioc_runtime.epics.cabi import db, stdio
 from ioc_runtime.epics.cabi.db import DatabaseError
 from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
-from ioc_runtime.epics.declare import Record, database, declare, linked_names
+from ioc_runtime.epics.declare import ARRAYS, Record, database, declare, linked_names
 from ioc_runtime.epics.layout import Layouts
 from ioc_runtime.epics.operators import OperatorRecord, Operators
 from ioc_runtime.epics.writer import Write, stamp_now, writer
@@ -131,11 +130,20 @@ class Served:
             self.warnings.append(
                 f"access: the address of host {host} cannot be found; nobody there can write"
             )
-        self._acf = db.AccessFile(
-            access.rules(rules, addresses),
-            by_address=by_address,
-            log_puts=self._on_audit is not None,
-        )
+        text = access.rules(rules, addresses)
+        self._refuse_unprintable(access.trapped(text))
+        self._acf = db.AccessFile(text, by_address=by_address, log_puts=self._on_audit is not None)
+
+    def _refuse_unprintable(self, groups: frozenset[str]) -> None:
+        """The put log reads past a record where it prints an array of floats."""
+        if not self._plan.database:
+            return
+        for name, group in db.float_arrays():
+            if (group or "DEFAULT") in groups:
+                raise DatabaseError(
+                    f"spec.database: record {name} is an array of floats in access group "
+                    f"{group or 'DEFAULT'}, whose puts are trapped; expected {ARRAYS}"
+                )
 
     def _bind(self) -> None:
         """Find the records, check them, make the writers, follow what operators write."""
@@ -143,7 +151,7 @@ class Served:
         # A database of the user's own can join our records' lock to records that do
         # anything; then a writer must let go of the interpreter while it waits.
         keep = not self._plan.database
-        self._operators = Operators(self._on_put)
+        self._operators = Operators(self._heard)
         bound: list[Write] = []
         standard = {record.name for record in self._standard}
         for record in self._records:
@@ -176,6 +184,13 @@ class Served:
             self.standard(f"CONN_{which}_NAMES", _fitting(names, self._text_size(which)))
             self._connected(which, [False] * len(names))
 
+    def _heard(self, name: str, value: Any) -> None:
+        """A put; where the put log cannot name its author, the audit says so."""
+        one = self._by_name[name]
+        if not one.record.logged and self._on_audit is not None:
+            self._on_audit(audit.nameless(one.memory.name, one.before, value))
+        self._on_put(name, value)
+
     def _text_size(self, which: str) -> int:
         name = f"CONN_{which}_NAMES"
         return next(record.size for record in self._standard if record.name == name)
@@ -185,7 +200,9 @@ class Served:
         if self._operators is not None:
             self._operators.close()
 
-    def post(self, slot: int, value: Value | None, severity: Severity, status: int, ns: int) -> None:
+    def post(
+        self, slot: int, value: Value | None, severity: Severity, status: int, ns: int
+    ) -> None:
         """Write an input or output; None keeps the value and makes the record INVALID."""
         self.writers[slot](value, severity, status, ns)
 

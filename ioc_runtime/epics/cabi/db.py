@@ -140,6 +140,33 @@ def load_stats(name: str) -> None:
     devIocStats(name)
 
 
+def float_arrays() -> list[tuple[str, str]]:
+    """Name and access group of each loaded record that holds, or may hold, floats in an array."""
+    core = libraries().core
+    core.dbAllocEntry.restype, core.dbAllocEntry.argtypes = c_void_p, [c_void_p]
+    for name in ("dbGetRecordName", "dbGetString"):
+        getattr(core, name).restype, getattr(core, name).argtypes = c_char_p, [c_void_p]
+    for name in ("dbFindRecordType", "dbFindField"):
+        getattr(core, name).argtypes = [c_void_p, c_char_p]
+    for name in ("dbFirstRecord", "dbNextRecord", "dbFreeEntry"):
+        getattr(core, name).argtypes = [c_void_p]
+    entry = core.dbAllocEntry(c_void_p.in_dll(core, "pdbbase"))
+    found = []
+
+    def text(field: bytes) -> str:
+        value = None if core.dbFindField(entry, field) else core.dbGetString(entry)
+        return (value or b"").decode("utf-8", "replace")
+
+    for kind in (b"waveform", b"aai", b"aao", b"subArray", b"compress", b"aSub"):
+        status = core.dbFindRecordType(entry, kind) or core.dbFirstRecord(entry)
+        while not status:
+            if kind in (b"compress", b"aSub") or text(b"FTVL") in ("FLOAT", "DOUBLE"):
+                found.append((core.dbGetRecordName(entry).decode(), text(b"ASG")))
+            status = core.dbNextRecord(entry)
+    core.dbFreeEntry(entry)
+    return found
+
+
 class AccessFile:
     """Access rules for `build`, which reads them; keep it until then."""
 
