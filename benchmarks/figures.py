@@ -34,6 +34,11 @@ class Row:
     """The bare figures, for --json."""
 
 
+def failed(case: str, device: str, error: Exception) -> Row:
+    """The row of a device that could not be measured: for ours that is not reached."""
+    return Row(case, device, f"not measured: {error}", reached=False if device == "ours" else None)
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which `share` of the values lie (0 to 1)."""
     ordered = sorted(values)

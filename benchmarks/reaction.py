@@ -39,7 +39,7 @@ from typing import Any
 
 from benchmarks import devices
 from benchmarks.devices import Load
-from benchmarks.figures import Row, apart, chapter, median, percentile
+from benchmarks.figures import Row, apart, chapter, failed, median, percentile
 from benchmarks.processes import Ports, client_environment
 
 CLIENT = "client alone"
@@ -102,7 +102,9 @@ def _series(
     with Bench(protocol, used, library) as bench:
         bench.measure(min(n, 200))  # warm-up
         taken = [bench.measure(n) for _ in range(repeats)]
+        used, broken = bench.used, bench.broken
     rows = [_row(case, protocol, device, taken) for device in used]
+    rows += [failed(case, device.label, error) for device, error in broken]
     return [row for row in rows if not brief or row.device != CLIENT]
 
 
@@ -144,7 +146,8 @@ class Bench:
         self._stack = ExitStack()
         self._library = library
         self._random = random.Random(1)
-        self._used = list(used)
+        self.used = list(used)
+        self.broken: list[tuple[Device, Exception]] = []
         work = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         source = Ports()
         own = {device: Ports() for device in used if device.kind != CLIENT}
@@ -161,12 +164,12 @@ class Bench:
     ) -> None:
         tag = f"B{random.SystemRandom().randrange(10**6)}"
         others = tuple(f"{tag}:SRC:O{k}" for k in range(10))
-        names = {device: f"{tag}:SRC:X{k}" for k, device in enumerate(self._used)}
+        names = {device: f"{tag}:SRC:X{k}" for k, device in enumerate(self.used)}
         database = [devices.record("ao", name, VAL="0", PINI="YES")
                     for name in (*others, *names.values())]  # fmt: skip
         self._stack.enter_context(devices.c_ioc("\n".join(database), work, [source], source))
         self._targets: dict[Device, _Target] = {}
-        for k, device in enumerate(self._used):
+        for k, device in enumerate(self.used):
             if device.kind == CLIENT:
                 continue
             load = Load(
@@ -180,19 +183,25 @@ class Bench:
             place = work / f"d{k}"
             place.mkdir()
             start = devices.DEVICES[device.kind]
-            self._stack.enter_context(start(load, place, [source], own[device]))
-            self._targets[device] = _Target(names[device], load.output, protocol, self._library)
-        for device in self._used:
+            try:
+                self._stack.enter_context(start(load, place, [source], own[device]))
+                target = _Target(names[device], load.output, protocol, self._library)
+                target.settle()
+                self._targets[device] = target
+            except (RuntimeError, TimeoutError) as error:
+                self.broken.append((device, error))
+        for device in self.used:
             if device.kind == CLIENT:
-                self._targets[device] = _Target(names[device], names[device], protocol, self._library)
-        for target in self._targets.values():
-            target.settle()
+                target = _Target(names[device], names[device], protocol, self._library)
+                target.settle()
+                self._targets[device] = target
+        self.used = [device for device in self.used if device in self._targets]
 
     def measure(self, n: int) -> dict[Any, Any]:
         """n changes of each device, in µs; ("lost", device) counts what never came."""
-        taken: dict[Any, Any] = {device: [] for device in self._used}
-        taken |= {("lost", device): 0 for device in self._used}
-        order = list(self._used)
+        taken: dict[Any, Any] = {device: [] for device in self.used}
+        taken |= {("lost", device): 0 for device in self.used}
+        order = list(self.used)
         gc.collect()
         gc.freeze()
         gc.disable()

@@ -28,7 +28,7 @@ from typing import Any
 
 from benchmarks import devices
 from benchmarks.devices import Load
-from benchmarks.figures import Row, apart, chapter, percentile
+from benchmarks.figures import Row, apart, chapter, failed, percentile
 from benchmarks.processes import Ports, client_environment
 
 CLIENT = "client alone"
@@ -43,7 +43,10 @@ def run(quick: bool) -> list[Row]:
     rows = []
     for protocol in ("ca", "pva"):
         for kind in (CLIENT, *devices.available()):
-            rows += apart(_series, protocol, kind, rates, seconds)
+            try:
+                rows += apart(_series, protocol, kind, rates, seconds)
+            except (RuntimeError, TimeoutError) as error:
+                rows.append(failed(f"throughput {protocol.upper()}", kind, error))
     return rows
 
 
