@@ -1,0 +1,98 @@
+"""Every example of docs/plugins.md is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ioc_runtime.compile import compile_text
+from ioc_runtime.plan import Plan, Plugin
+from ioc_runtime.plugin.api import TaskBase
+from ioc_runtime.plugin.binding import Binding
+from ioc_runtime.plugin.host import Reading
+from ioc_runtime.plugin.loader import Loaded, load
+from ioc_runtime.plugin.runner import PluginRunner
+
+from .conftest import PATIENCE, FakeHost, Told
+
+TEXT = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def first_plan(**changes: object) -> Plan:
+    from dataclasses import replace
+
+    plan = compile_text(blocks("yaml")[0])[0].plan
+    return replace(plan, **changes)
+
+
+def play(loaded: Loaded, plan: Plan, host: FakeHost, told: Told) -> None:
+    """One change, one execute, one change, stop."""
+    host.readings["pressure"] = Reading(5e-7, 0, 1_700_000_000_000_000_000, True)
+    host.readings["mode"] = Reading(1, 0, 0, True)
+    runner = PluginRunner(
+        plan, loaded, host, failed=told.failed, recovered=told.recovered, ended=told.ended
+    )
+    runner.start()
+    runner.changed("pressure", 5e-7, None)
+    wanted = {"peak": 5e-7, "valve": 1, "label": "saw 5.0e-07"}
+    runner.execute()
+    if loaded.overrides("execute") or loaded.overrides("on_input_changed"):
+        host.wait_for(lambda writes: bool(writes))
+    assert runner.stop(PATIENCE)
+    assert told.failures == []
+    assert all(wanted[name] == value for name, value in host.writes)
+
+
+def test_the_page_has_the_examples_that_are_tested_here() -> None:
+    assert [len(blocks(kind)) for kind in ("yaml", "python", "pycon")] == [1, 3, 1]
+
+
+def test_the_manifest_validates_and_its_plugin_runs(told: Told) -> None:
+    plan = first_plan()
+    loaded = load(plan)
+    host = FakeHost(plan)
+    try:
+        assert loaded.cls.__name__ == "Guard"
+        play(loaded, plan, host, told)
+    finally:
+        loaded.close()
+    assert host.writes == [("peak", 5e-7)]
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_a_python_example_loads_and_runs_without_a_failure(text: str, told: Told) -> None:
+    functions = ("torr",) if "torr" in text else ()
+    plan = first_plan(plugin=Plugin(files={"guard.py": text}, functions=functions))
+    loaded = load(plan)
+    try:
+        play(loaded, plan, FakeHost(plan), told)
+        assert loaded.warnings == ()
+        if functions:
+            assert loaded.functions["torr"](1000) == pytest.approx(750.062)
+    finally:
+        loaded.close()
+
+
+def errors() -> list[tuple[str, str]]:
+    return re.findall(r"^>>> (.*)\n(.*)$", blocks("pycon")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize(("call", "expected"), errors())
+def test_a_wrong_call_says_what_the_page_says(call: str, expected: str) -> None:
+    plan = first_plan()
+    task = TaskBase()
+    task._binding = Binding(plan, FakeHost(plan))
+    with pytest.raises(Exception) as error:
+        eval(call, {"self": task})
+    assert f"{type(error.value).__name__}: {error.value}" == expected
+
+
+def test_every_public_member_is_on_the_page() -> None:
+    members = [name for name in dir(TaskBase) if not name.startswith("_")]
+    assert [name for name in members if not re.search(rf"\b{name}\b", TEXT)] == []
