@@ -104,7 +104,7 @@ def quoted(text: str) -> str:
     lines, other alphabets, and the `$` that would start a macro.
     """
     return "".join(
-        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\$' else f"\\{byte:03o}"
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\$' else f"\\x{byte:02x}"
         for byte in text.encode()
     )
 

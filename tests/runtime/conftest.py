@@ -1,0 +1,7 @@
+"""Fixtures of tests that serve a plan and look at it over both protocols."""
+
+from __future__ import annotations
+
+from support.serving import ca, pva, serve
+
+__all__ = ["ca", "pva", "serve"]
