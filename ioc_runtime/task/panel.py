@@ -6,7 +6,7 @@ most), and only when they differ. Calls hold the task's lock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ioc_runtime.standard import STATUS_STATES
 from ioc_runtime.task.snapshot import snapshot
@@ -15,8 +15,6 @@ from ioc_runtime.version import __version__
 if TYPE_CHECKING:
     from ioc_runtime.epics.served import Served
     from ioc_runtime.task.task import Task
-
-MAJOR: Final = 2
 
 
 class Panel:
@@ -84,14 +82,12 @@ class Panel:
 
     def _connections(self) -> None:
         plan, links = self._task.plan, self._task.links
-        inputs, outputs = list(links.inputs), list(links.outputs)
-        names = [s.name for s in plan.inputs if s.link] , [s.name for s in plan.outputs if s.link]
-        self._served.inputs_connected(inputs)
-        self._served.outputs_connected(outputs)
-        flags = zip((*names[0], *names[1]), (*inputs, *outputs), strict=True)
-        down = [name for name, up in flags if not up]
-        text = f"DISCONNECTED: {', '.join(down)}" if down else "OK"
-        self._post("SYS_CONN", text, MAJOR if down else 0)
+        self._served.inputs_connected(
+            [up for signal, up in zip(plan.inputs, links.inputs, strict=True) if signal.link]
+        )
+        self._served.outputs_connected(
+            [up for signal, up in zip(plan.outputs, links.outputs, strict=True) if signal.link]
+        )
 
     def _logs(self) -> None:
         logs = self._task.logs

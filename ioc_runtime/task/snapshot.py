@@ -47,8 +47,6 @@ def _input(state: Any) -> dict[str, Any]:
 
 
 def _outputs(task: Task) -> list[dict[str, Any]]:
-    linked = [output for output in task.engine.outputs if output.plan.link is not None]
-    up = dict(zip((output.name for output in linked), task.links.outputs, strict=True))
     return [
         {
             "name": output.name,
@@ -57,7 +55,7 @@ def _outputs(task: Task) -> list[dict[str, Any]]:
             "severity": output.posted_severity if output.posted_severity >= 0 else 3,
             "latched": output.latch is not None and output.latch.engaged,
             "link": str(output.plan.link) if output.plan.link else "",
-            "connected": up.get(output.name, True),
+            "connected": output.plan.link is None or task.links.outputs[output.index],
         }
         for output in task.engine.outputs
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,12 +28,14 @@ from ioc_runtime.task.saying import Sayings
 from ioc_runtime.version import __version__
 
 if TYPE_CHECKING:
+    from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
     from ioc_runtime.epics.served import Served
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
     from ioc_runtime.state import StateFile
 
+EXIT_IO: Final = 11
 EXIT_BAD_SPEC: Final = 15
 PLUGIN_STOP: Final = 0.8
 """Seconds that a plugin's cleanup may take when the task stops."""
@@ -77,6 +79,8 @@ class Task:
         self.counters = Counters()
         self.writers: list[Post] = []
         self.running = False
+        self.records = 0
+        """Number of names that are served."""
         self.exit_code = 0
         self.finished: Callable[[], None] = lambda: None
         """Called when the task ends by itself (a plugin that gave up)."""
@@ -184,23 +188,42 @@ class Task:
         return engine
 
     def _serve(self) -> Served:
-        from ioc_runtime.epics.served import CannotServe, Served
+        from ioc_runtime.epics import ports
+        from ioc_runtime.epics.access import AccessError
+        from ioc_runtime.epics.served import DatabaseError, LayoutError, NameTaken, Served
 
-        served = Served(self.plan, self._put, self.sayings_audit)
+        served = Served(self.plan, self._put, self._audit)
         try:
-            served.serve(
-                self._search if self.options.search else None,
-                ca_port=self.options.ca_port,
-                pva_port=self.options.pva_port,
-            )
-        except CannotServe as error:
-            raise CannotStart(error.reason, str(error)) from None
+            notes = [
+                ports.choose(ports.CA, self.options.ca_port),
+                ports.choose(ports.PVA, self.options.pva_port),
+            ]
+            served.serve(self._search if self.options.search else None)
+        except ports.PortError as error:
+            raise CannotStart("PortTaken", str(error), EXIT_IO) from None
+        except NameTaken as error:
+            raise CannotStart("PvConflict", str(error)) from None
+        except LayoutError as error:
+            raise CannotStart("UnknownLayout", str(error)) from None
+        except (AccessError, DatabaseError) as error:
+            raise CannotStart("BadRecords", str(error)) from None
+        for warning in served.warnings:
+            log.warning("%s", warning)
+        self.sayings.say(
+            "ports",
+            ca=ports.actual(ports.CA),
+            pva=ports.actual(ports.PVA),
+            note="; ".join(note for note in notes if note),
+        )
+        self.records = len(served.names)
         return served
 
-    def _search(self, names: Sequence[str]) -> dict[str, str]:
+    def _search(self, names: list[str]) -> list[tuple[str, str]]:
+        """Who serves names of ours: looked for while EPICS starts, which takes as long."""
         from ioc_runtime.epics.search import who_serves
 
-        return who_serves(names)
+        found = who_serves(names)
+        return [(name, found[name]) for name in names if name in found]
 
     def _open_links(self) -> Links:
         from ioc_runtime.epics.links import Links
@@ -317,10 +340,10 @@ class Task:
             if signal.link is not None:
                 self._links.poke(index)
 
-    def sayings_audit(self, audit: Any) -> None:
-        """A client's put was accepted; called from an EPICS server's thread."""
+    def _audit(self, entry: Entry) -> None:
+        """A client's put was accepted."""
         self.sayings.say(
-            "audit", pv=audit.pv, user=audit.user, host=audit.host, old=audit.old, new=audit.new
+            "audit", pv=entry.pv, user=entry.user, host=entry.host, old=entry.old, new=entry.new
         )
 
     # --- the plugin
