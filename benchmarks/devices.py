@@ -29,7 +29,7 @@ from benchmarks.processes import (
     server_environment,
 )
 
-BURN = '''
+BURN = """
 import threading
 from {package} import DeclarativeTask
 
@@ -41,7 +41,7 @@ class Burner(DeclarativeTask):
         n = 0
         while True:
             n += 1
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _other(load: Load, name: str) -> str:
 def record(kind: str, name: str, **values: str) -> str:
     """One record of a .db file; a value that starts with { is JSON and stays as it is."""
     text = "".join(
-        f' field({key}, {value if value.startswith("{") else json.dumps(value)})'
+        f" field({key}, {value if value.startswith('{') else json.dumps(value)})"
         for key, value in values.items()
     )
     return f'record({kind}, "{name}") {{{text} }}'
@@ -148,7 +148,10 @@ def start_iocmng(load: Load, work: Path, servers: Sequence[Ports], ports: Ports)
     inputs |= {f"o{k}": follow(f"o{k}", source) for k, source in enumerate(load.others)}
     config = {
         "parameters": {"mode": "reactive", "interval": 1.0},
-        "arguments": {"inputs": inputs, "outputs": {"y": {"type": "float"}, "z": {"type": "float"}}},
+        "arguments": {
+            "inputs": inputs,
+            "outputs": {"y": {"type": "float"}, "z": {"type": "float"}},
+        },
         "transforms": [{"output": "y", "expression": "x * 2"}] if load.double else [],
         "rules": rules,
         "rule_defaults": {"z": 0.0} if load.double else {"y": 0.0, "z": 0.0},
@@ -176,9 +179,7 @@ def start_ours(load: Load, work: Path, servers: Sequence[Ports], ports: Ports) -
         return p.Input(name=name, type="float", link=p.Link(load.protocol, source))
 
     rules = [p.Rule("x", "x > 0.5", {"z" if load.double else "y": 1.0})]
-    rules += [
-        p.Rule(name, f"{other} > {limit}", {"z": 1.0}) for name, other, limit in load.spare()
-    ]
+    rules += [p.Rule(name, f"{other} > {limit}", {"z": 1.0}) for name, other, limit in load.spare()]
     spare = p.Output(name="z", type="float", owner="rules", default=0.0)
     output = (
         p.Output(name="y", type="float", owner="transform")

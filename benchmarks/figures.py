@@ -60,7 +60,9 @@ def table(rows: Sequence[Row]) -> str:
     ]
     widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
     text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
         for line in lines
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"

@@ -6,9 +6,11 @@ runs on one machine never meet. A process is ended by its own id only.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import queue
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -23,6 +25,7 @@ from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
+_libc = ctypes.CDLL(None)
 
 
 def free_port() -> int:
@@ -100,7 +103,6 @@ class Process:
         *,
         directory: Path | None = None,
         log: Path | None = None,
-        lean: bool = False,
     ) -> None:
         clean = {key: v for key, v in os.environ.items() if not key.startswith("EPICS_")}
         clean["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "operator")])
@@ -115,7 +117,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._log or subprocess.DEVNULL,
             text=True,
-            preexec_fn=_without_memory_lock if lean else None,
+            preexec_fn=_without_memory_lock,
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -197,8 +199,5 @@ def _without_memory_lock() -> None:
     Run as root, every IOC calls mlockall by default and then counts four times its
     size, which says nothing about how it runs in a pod.
     """
-    import ctypes
-    import resource
-
-    ctypes.CDLL(None).prctl(24, 14, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_IPC_LOCK
+    _libc.prctl(24, 14, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_IPC_LOCK
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))

@@ -59,7 +59,9 @@ class Device:
     @property
     def label(self) -> str:
         """How the table names it."""
-        rules = "" if self.kind in (CLIENT, C_RECORD) else f", {self.rules} rule{'s'[: self.rules > 1]}"
+        rules = (
+            "" if self.kind in (CLIENT, C_RECORD) else f", {self.rules} rule{'s'[: self.rules > 1]}"
+        )
         return f"{self.kind}{rules}"
 
 
@@ -159,16 +161,14 @@ class Bench:
             self._stack.close()
             raise
 
-    def _start(
-        self, protocol: str, work: Path, source: Ports, own: dict[Device, Ports]
-    ) -> None:
+    def _start(self, protocol: str, work: Path, source: Ports, own: dict[Device, Ports]) -> None:
         tag = f"B{random.SystemRandom().randrange(10**6)}"
         others = tuple(f"{tag}:SRC:O{k}" for k in range(10))
         names = {device: f"{tag}:SRC:X{k}" for k, device in enumerate(self.used)}
         database = [devices.record("ao", name, VAL="0", PINI="YES")
                     for name in (*others, *names.values())]  # fmt: skip
         self._stack.enter_context(devices.c_ioc("\n".join(database), work, [source], source))
-        self._targets: dict[Device, _Target] = {}
+        self._targets: dict[Device, Target] = {}
         for k, device in enumerate(self.used):
             if device.kind == CLIENT:
                 continue
@@ -185,14 +185,14 @@ class Bench:
             start = devices.DEVICES[device.kind]
             try:
                 self._stack.enter_context(start(load, place, [source], own[device]))
-                target = _Target(names[device], load.output, protocol, self._library)
+                target = Target(names[device], load.output, protocol, self._library)
                 target.settle()
                 self._targets[device] = target
             except (RuntimeError, TimeoutError) as error:
                 self.broken.append((device, error))
         for device in self.used:
             if device.kind == CLIENT:
-                target = _Target(names[device], names[device], protocol, self._library)
+                target = Target(names[device], names[device], protocol, self._library)
                 target.settle()
                 self._targets[device] = target
         self.used = [device for device in self.used if device in self._targets]
@@ -224,7 +224,7 @@ class Bench:
         self._stack.close()
 
 
-class _Target:
+class Target:
     """A source PV to put to and an output to wait for."""
 
     def __init__(self, source: str, output: str, protocol: str, library: bool) -> None:

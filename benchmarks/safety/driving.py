@@ -111,7 +111,9 @@ def default_glitch(stage: Stage) -> Seen:
     act.forget()
     time.sleep(3.0)
     edges = act.changes()
-    return Seen(edges == 0 and act.now.value == 1, f"{edges} edges in 3 s, ACT is {act.now.value:g}")
+    return Seen(
+        edges == 0 and act.now.value == 1, f"{edges} edges in 3 s, ACT is {act.now.value:g}"
+    )
 
 
 @story(

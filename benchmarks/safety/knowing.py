@@ -69,8 +69,6 @@ def raising_rule(stage: Stage) -> Seen:
     return Seen(good, f"{text}; NaN: {_show(nan.now)}")
 
 
-
-
 @story(
     "A9",
     "a latch is overwritten by another rule or a transform, lost at CLEAR and at restart",

@@ -139,9 +139,9 @@ class Stage:
 
         :raises Refused: when it says that the task is wrong.
         """
-        names = {
-            name: f"{self._field_prefix}{name}" for name in ("TEMP", "X", "Y", "ACT")
-        } | {"link": f"{self.protocol}://{self._field_prefix}"}
+        names = {name: f"{self._field_prefix}{name}" for name in ("TEMP", "X", "Y", "ACT")} | {
+            "link": f"{self.protocol}://{self._field_prefix}"
+        }
         text = Template(textwrap.dedent(task.ours if self.system == "ours" else task.iocmng))
         self._launch(text.substitute(names))
         if not self.watch("STATUS").reaches(RUN, 25):

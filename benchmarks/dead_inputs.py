@@ -1,0 +1,154 @@
+"""Dead inputs: does a loop of 10 Hz keep its rate when half of its inputs are dead?
+
+Method. A task has 100 inputs; the source IOC serves 50 of them, nobody serves the
+rest. It runs periodically, ten times a second. After 5 s of grace the client reads
+CYCLE_COUNT, waits, and reads it again; the rate is the difference by the time between
+the two reads. A device that has not come up when its time is over counts as 0 Hz.
+Then the reaction of a live input is measured (see benchmarks/reaction.py), beside
+the same device with all inputs alive: "delays nothing" is a ratio of 1.
+The two devices run one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks import devices, peer
+from benchmarks.figures import Row, apart, chapter, failed, percentile
+from benchmarks.processes import Ports, Process, client_environment, server_environment
+
+INPUTS, PERIOD = 100, 0.1
+GRACE = 5.0
+
+
+def run(quick: bool) -> list[Row]:
+    """Both protocols, ours and the peer."""
+    seconds, n = (5.0, 100) if quick else (15.0, 1000)
+    rows = []
+    for protocol in ("ca", "pva"):
+        case = f"50 of 100 inputs dead, {protocol.upper()}, loop of 10 Hz"
+        for kind in ("iocmng", "ours"):
+            if kind in devices.available():
+                try:
+                    rows += apart(_series, case, kind, protocol, seconds, n)
+                except (RuntimeError, TimeoutError) as error:
+                    rows.append(failed(case, kind, error))
+    return rows
+
+
+def _series(case: str, kind: str, protocol: str, seconds: float, n: int) -> list[Row]:
+    rate, latency = _measure(kind, protocol, INPUTS // 2, seconds, n)
+    figure = f"{rate:.2f} Hz"
+    if kind != "ours":
+        return [Row(case, kind, figure, f"{rate / 10:.3f}", values={"rate": rate})]
+    healthy, calm = apart(_measure, kind, protocol, 0, 3.0, n)
+    ratio = percentile(latency, 0.5) / percentile(calm, 0.5)
+    figure += f", reaction p50 {percentile(latency, 0.5):.0f} µs"
+    values = {"rate": rate, "rate_alive": healthy, "reaction_ratio": ratio}
+    reached = round(rate, 1) == 10.0
+    text = f"{rate / 10:.3f}; reaction {ratio:.2f} × all alive"
+    return [Row(case, kind, figure, text, "10.0 Hz, nothing delayed", reached, values)]
+
+
+def _measure(
+    kind: str, protocol: str, dead: int, seconds: float, n: int
+) -> tuple[float, list[float]]:
+    """Loop rate in Hz, and reactions of a live input in µs."""
+    from benchmarks import caclient
+    from benchmarks.reaction import Target
+
+    tag = f"D{random.SystemRandom().randrange(10**6)}"
+    source, own = Ports(), Ports()
+    os.environ.update(client_environment([source, own]))
+    names = [f"{tag}:SRC:{k}" for k in range(INPUTS)]
+    alive = names[: INPUTS - dead]
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        database = [devices.record("ao", name, VAL="0", PINI="YES") for name in alive]
+        stack.enter_context(devices.c_ioc("\n".join(database), work, [source], source))
+        start = _start_ours if kind == "ours" else _start_iocmng
+        stack.enter_context(start(f"{tag}:D:", names, protocol, work, source, own))
+        try:
+            count = caclient.Channel(f"{tag}:D:CYCLE_COUNT", 20.0)
+        except TimeoutError:
+            return 0.0, []
+        time.sleep(GRACE)
+        first, at = count.get(), time.monotonic()
+        time.sleep(seconds)
+        rate = (count.get() - first) / (time.monotonic() - at)
+        if kind != "ours":
+            return rate, []
+        target = Target(names[0], f"{tag}:D:y", protocol, False)
+        target.settle()
+        latencies: list[float] = []
+        for k in range(n):
+            time.sleep(0.002)
+            latencies.append(target.change(float((k + 1) % 2)) or 1e6)
+        return rate, latencies
+
+
+def _start_ours(
+    prefix: str, names: list[str], protocol: str, work: Path, source: Ports, own: Ports
+) -> Process:
+    from ioc_runtime import plan as p
+
+    inputs = [
+        p.Input(name=f"x{k}", type="float", link=p.Link(protocol, name))  # type: ignore[arg-type]
+        for k, name in enumerate(names)
+    ]
+    plan = p.Plan(
+        name="dead",
+        namespace="",
+        prefix=prefix,
+        mode="periodic",
+        period=PERIOD,
+        inputs=tuple(inputs),
+        outputs=tuple(
+            p.Output(name=name, type="float", owner="rules", default=0.0) for name in ("y", "z")
+        ),
+        rules=(
+            p.Rule("r0", "x0 > 0.5", {"y": 1.0}),
+            *(p.Rule(f"r{k}", f"x{k} > 0.5", {"z": 1.0}) for k in range(1, len(names))),
+        ),
+    )
+    return devices.run_plan(p.to_json(plan), work, [source], own)
+
+
+def _start_iocmng(
+    prefix: str, names: list[str], protocol: str, work: Path, source: Ports, own: Ports
+) -> Process:
+    import yaml
+
+    inputs: dict[str, Any] = {
+        f"x{k}": {"type": "float", "link": name, "link_mode": "monitor"}
+        for k, name in enumerate(names)
+    }
+    config = {
+        "parameters": {"mode": "continuous", "interval": PERIOD},
+        "arguments": {
+            "inputs": inputs,
+            "outputs": {"y": {"type": "float"}, "z": {"type": "float"}},
+        },
+        "rules": [
+            {"id": f"r{k}", "condition": f"x{k} > 0.5", "outputs": {"z" if k else "y": 1.0}}
+            for k in range(len(names))
+        ],
+        "rule_defaults": {"y": 0.0, "z": 0.0},
+    }
+    (work / "config.yaml").write_text(yaml.safe_dump(config))
+    return Process(
+        peer.run_command(prefix, protocol),
+        server_environment(own) | client_environment([source]),
+        directory=work,
+        log=work / "iocmng.log",
+    )
+
+
+if __name__ == "__main__":
+    chapter(run)
