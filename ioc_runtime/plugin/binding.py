@@ -22,6 +22,7 @@ from ioc_runtime.plugin.errors import (
     UnknownName,
     nearest,
 )
+from ioc_runtime.plugin.functions import refuse_inside_evaluation
 from ioc_runtime.plugin.host import Host, Reading
 from ioc_runtime.plugin.inputs import InputReading, Inputs
 
@@ -71,7 +72,7 @@ class Binding:
 
     def value(self, name: str, among: str = "input or output") -> Any:
         """Last value; None before the first one. Lists are the caller's own."""
-        return _own(self.host.read(self._find(name, among).name).value)
+        return _own(self._read(self._find(name, among)).value)
 
     def link_values(self) -> dict[str, Any]:
         """Last values of all signals with a link."""
@@ -83,7 +84,7 @@ class Binding:
 
     def _input_reading(self, name: str) -> InputReading:
         signal = self._find(name, "input")
-        reading: Reading = self.host.read(name)
+        reading = self._read(signal)
         return InputReading(
             name=name,
             value=_own(reading.value),
@@ -92,6 +93,10 @@ class Binding:
             connected=reading.connected,
             states=signal.states,
         )
+
+    def _read(self, signal: Signal) -> Reading:
+        refuse_inside_evaluation()
+        return self.host.read(signal.name)
 
     # writing
 
@@ -144,6 +149,7 @@ class Binding:
 
     def message(self, text: str) -> None:
         """Show a text in MESSAGE."""
+        refuse_inside_evaluation()
         if not self._ended:
             self.host.message(str(text))
 
@@ -183,6 +189,7 @@ class Binding:
         raise NotYours(f"output {signal.name!r} belongs to {by}, not to the plugin")
 
     def _allowed(self, what: str) -> None:
+        refuse_inside_evaluation()
         if self._ended:
             raise Ended(f"{what} is not written: {self._ended}")
         if not self.host.enabled:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from ioc_runtime.plugin.errors import TaskError
@@ -17,23 +18,55 @@ from ioc_runtime.plugin.errors import TaskError
 Function = Callable[..., Any]
 
 
-class _Collection(threading.local):
-    current: dict[str, Function] | None = None
+class _Thread(threading.local):
+    collection: dict[str, Function] | None = None
+    evaluating: bool = False
 
 
-_collection = _Collection()
+_here = _Thread()
+
+
+def guarded(name: str, fn: Function) -> Function:
+    """`fn` as the engine may call it: inside an evaluation, under the task's lock.
+
+    A read or write of a PV would wait there for ever for the lock that its own thread
+    holds, so it raises; and an exit becomes an error of the expression.
+    """
+
+    @wraps(fn)
+    def call(*args: Any, **keywords: Any) -> Any:
+        _here.evaluating = True
+        try:
+            return fn(*args, **keywords)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise TaskError(f"the function {name} raised {type(error).__name__}") from None
+        finally:
+            _here.evaluating = False
+
+    return call
+
+
+def refuse_inside_evaluation() -> None:
+    """Raise when an expression function is what runs in this thread.
+
+    :raises TaskError: always then.
+    """
+    if _here.evaluating:
+        raise TaskError("a function of an expression cannot read or write PVs: give it arguments")
 
 
 @contextmanager
 def collecting() -> Iterator[dict[str, Function]]:
     """Collect what this thread registers until the end of the block."""
-    outer = _collection.current
+    outer = _here.collection
     found: dict[str, Function] = {}
-    _collection.current = found
+    _here.collection = found
     try:
         yield found
     finally:
-        _collection.current = outer
+        _here.collection = outer
 
 
 def register_function(name: str, fn: Function | None = None) -> Any:
@@ -53,7 +86,7 @@ def register_function(name: str, fn: Function | None = None) -> Any:
             return function
 
         return decorate
-    found = _collection.current
+    found = _here.collection
     if found is None:
         raise TaskError(
             f"register_function({name!r}) works only while the plugin is loaded: "

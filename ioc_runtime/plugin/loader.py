@@ -19,7 +19,7 @@ from ioc_runtime.plan import Plan, Plugin
 from ioc_runtime.plugin import discover
 from ioc_runtime.plugin.api import HOOKS, DeclarativeTask, JobBase, TaskBase
 from ioc_runtime.plugin.errors import PluginError, nearest
-from ioc_runtime.plugin.functions import Function, collecting
+from ioc_runtime.plugin.functions import Function, collecting, guarded
 from ioc_runtime.plugin.package import Package
 from ioc_runtime.plugin.trace import describe, where_is
 
@@ -152,7 +152,8 @@ def _import(plan: Plan, plugin: Plugin, package: Package, temporary: Path | None
         f"function {name!r} is registered, but plugin.functions does not declare it"
         for name in unused
     )
-    return Loaded(cls, dict(functions), warnings, package, temporary)
+    checked = {name: guarded(name, fn) for name, fn in functions.items()}
+    return Loaded(cls, checked, warnings, package, temporary)
 
 
 def _class(

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ioc_runtime import DeclarativeTask
+from ioc_runtime import DeclarativeTask, TaskError, register_function
 from ioc_runtime.plan import Plan, Plugin
+from ioc_runtime.plugin.binding import Binding
 from ioc_runtime.plugin.errors import PluginError
 from ioc_runtime.plugin.loader import load
 
-from .conftest import plan_of
+from .conftest import PLAN, plan_of
 
 GUARD = """
 from ioc_runtime import TaskBase
@@ -502,9 +503,32 @@ def test_a_wrong_registration_is_an_error_at_its_line(load_files, call, text) ->
     assert text in str(error)
 
 
-def test_functions_cannot_be_registered_later() -> None:
-    from ioc_runtime import TaskError, register_function
+def test_a_function_inside_an_evaluation_may_neither_touch_pvs_nor_exit(load_files, host) -> None:
+    source = """
+    import sys
+    from ioc_runtime import TaskBase, register_function
 
+    class Guard(TaskBase):
+        pass
+
+    register_function("peek", lambda task: task.inputs.pressure)
+    register_function("poke", lambda task: task.set_output("count", 1))
+    register_function("talk", lambda task: task.set_message("hello"))
+    register_function("leave", lambda task: sys.exit(0))
+    """
+    names = ("peek", "poke", "talk", "leave")
+    loaded = load_files({"guard.py": source}, functions=names)
+    task = loaded.cls()
+    task._binding = Binding(PLAN, host)
+    for name in names:
+        with pytest.raises(TaskError, match="cannot read or write PVs|leave raised SystemExit"):
+            loaded.functions[name](task)
+    assert host.writes == host.messages == []
+    task.set_output("count", 1)  # the plugin itself may, afterwards
+    assert host.writes == [("count", 1)]
+
+
+def test_functions_cannot_be_registered_later() -> None:
     with pytest.raises(TaskError, match="only while the plugin is loaded"):
         register_function("late", abs)
 
