@@ -1,0 +1,1 @@
+../../ioc_runtime/cli/demo/station.py
