@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ioc_runtime.engine.effects import INVALID
 from ioc_runtime.epics.cabi import db
 from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory, check_layout, record_size
 from ioc_runtime.epics.declare import Record
 from ioc_runtime.epics.writer import writer
 
 _PROBE_NS: Final = (db.EPICS_EPOCH + 1_000_000_007) * 1_000_000_000 + 123_456_789
-_SEVERITY, _STATUS = 2, 15
+_SEVERITY, _STATUS = INVALID, 15
+"""No limit and no state of the record can raise a severity above INVALID."""
 
 _PROBES: Final[dict[str, tuple[Any, int]]] = {
     # holds: value written, how it is read back
@@ -54,7 +56,9 @@ class Layouts:
 
 def _prove(record: Record, memory: RecordMemory) -> None:
     if record.operator and record.holds in ("float", "int"):
-        value, dbr = 0 if record.holds == "int" else 0.0, _PROBES[record.holds][1]
+        # a value within the drive limits, or the record would move it there
+        low = record.fields.get("DRVL", "0")
+        value, dbr = int(low) if record.holds == "int" else float(low), _PROBES[record.holds][1]
     else:
         value, dbr = _PROBES[record.holds]
     if record.holds == "enum" and record.states == 1:
