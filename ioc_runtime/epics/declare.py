@@ -9,6 +9,7 @@ Python, so that no server ever waits for Python.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,6 +29,7 @@ reads past the record where it prints one. They are audited without a name."""
 
 TEXT_MAX: Final = 65_535
 """Bytes of the longest long string, its end included."""
+_MACRO = re.compile(r"\$[({]")
 _STATE_KEYS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV") + (
     ("EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
 )
@@ -91,20 +93,29 @@ def database(prefix: str, records: Iterable[Record]) -> str:
 def _lines(prefix: str, record: Record) -> Iterator[str]:
     yield f'record({record.type}, "{prefix}{record.name}") {{'
     for name, value in record.fields.items():
-        yield f'  field({name}, "{quoted(value)}")'
+        if not _MACRO.search(value):
+            yield f'  field({name}, "{quoted(value)}")'
     for alias in record.aliases:
         yield f'  alias("{prefix}{alias}")'
     yield "}"
+
+
+def late_texts(prefix: str, records: Iterable[Record]) -> Iterator[tuple[str, str]]:
+    """Fields that a .db file cannot set, and their texts: `$(X)` in any form is a macro to it."""
+    for record in records:
+        for name, value in record.fields.items():
+            if _MACRO.search(value):
+                yield f"{prefix}{record.name}.{name}", value
 
 
 def quoted(text: str) -> str:
     """A text inside the quotes of a .db file.
 
     Everything but plain letters goes in by its number: quotes, backslashes, ends of
-    lines, other alphabets, and the `$` that would start a macro.
+    lines and other alphabets.
     """
     return "".join(
-        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\$' else f"\\x{byte:02x}"
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\' else f"\\x{byte:02x}"
         for byte in text.encode()
     )
 

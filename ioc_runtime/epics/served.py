@@ -17,7 +17,7 @@ from ioc_runtime.epics import access, audit
 from ioc_runtime.epics.cabi import db, stdio
 from ioc_runtime.epics.cabi.db import DatabaseError
 from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
-from ioc_runtime.epics.declare import ARRAYS, Record, database, declare, linked_names
+from ioc_runtime.epics.declare import ARRAYS, Record, database, declare, late_texts, linked_names
 from ioc_runtime.epics.layout import Layouts
 from ioc_runtime.epics.operators import OperatorRecord, Operators
 from ioc_runtime.epics.writer import Write, stamp_now, writer
@@ -147,6 +147,8 @@ class Served:
 
     def _bind(self) -> None:
         """Find the records, check them, make the writers, follow what operators write."""
+        for field, text in late_texts(self._plan.prefix, self._records):
+            db.set_text(field, text)
         layouts = Layouts()
         # A database of the user's own can join our records' lock to records that do
         # anything; then a writer must let go of the interpreter while it waits.

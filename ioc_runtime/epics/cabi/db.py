@@ -55,7 +55,11 @@ class _Address(ctypes.Structure):
     _fields_ = (
         ("precord", c_void_p),
         ("pfield", c_void_p),
-        ("rest", ctypes.c_byte * 256),
+        ("description", c_void_p),
+        ("elements", c_long),
+        ("type", c_short),
+        ("size", c_short),
+        ("rest", ctypes.c_byte * 128),
     )
 
 
@@ -260,6 +264,17 @@ def field_offset(name: str, field: str) -> int:
     """Where EPICS itself finds a field of a record."""
     found = _find(f"{name}.{field}")
     return int(found.pfield) - int(found.precord)
+
+
+def set_text(field: str, text: str) -> None:
+    """Put a text into a field before the records are served, as it is.
+
+    :raises DatabaseError: it is too long for the field.
+    """
+    found, data = _find(field), text.encode() + b"\0"
+    if found.type != DBF_STRING or len(data) > found.size:
+        raise DatabaseError(f"{field} cannot hold {text!r}")
+    ctypes.memmove(found.pfield, data, len(data))
 
 
 def _find(name: str) -> Any:
