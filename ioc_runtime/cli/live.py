@@ -27,7 +27,7 @@ class LiveTable:
 
     def __init__(self, view: View, console: Console | None = None) -> None:
         self._view = view
-        self._console = console or Console(highlight=False)
+        self._console = console or Console(highlight=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._drawn = 0.0
         self._steps: list[Text] = []

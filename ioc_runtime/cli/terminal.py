@@ -26,13 +26,16 @@ STATES: Final = {
 
 
 def out() -> Console:
-    """Standard output; rich leaves colours out when it is piped or NO_COLOR is set."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    """Standard output; rich leaves colours out when it is piped or NO_COLOR is set.
+
+    No emoji: rich would draw a guardsman for the middle of `BL01:guard:alarm`.
+    """
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True, emoji=False)
 
 
 def err() -> Console:
     """Standard error, by the same rules."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False)
 
 
 def printable(text: str) -> str:
