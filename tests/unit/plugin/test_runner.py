@@ -450,6 +450,17 @@ def test_a_mailbox_wakes_once_until_it_is_empty_again() -> None:
     assert len(woken) == 2
 
 
+def test_an_execute_that_waited_when_the_task_was_paused_is_not_made_up_for() -> None:
+    box = Mailbox(10, lambda: None)
+    assert box.execute()
+    box.pause()
+    assert box.take() is None
+    box.resume()
+    assert box.take() is None
+    assert box.execute()
+    assert box.take() == EXECUTE
+
+
 # threads of the plugin's own
 
 
