@@ -93,6 +93,19 @@ def test_a_job_in_a_task_is_an_error_that_says_what_it_needs(load_files) -> None
     assert "scan.Scan (scan.py:2) is a JobBase: an IocTask needs a TaskBase" in str(error)
 
 
+def test_a_job_loads_a_job_and_refuses_a_task(tmp_path: Path) -> None:
+    (tmp_path / "scan.py").write_text(
+        "from ioc_runtime import JobBase\nclass Scan(JobBase):\n def execute(self): return 1\n"
+    )
+    plan = Plan("scan", "ns", "P:", kind="IocJob", plugin=Plugin(directory=str(tmp_path)))
+    loaded = load(plan)
+    assert loaded.cls().execute() == 1
+    loaded.close()
+    (tmp_path / "scan.py").write_text(GUARD)
+    with pytest.raises(PluginError, match="is a TaskBase: an IocJob needs a JobBase"):
+        load(plan)
+
+
 def test_a_plugin_without_a_task_says_where_it_looked(load_files) -> None:
     error = refused(load_files, {"guard.py": "class Guard: pass\n"})
     assert str(error) == (
