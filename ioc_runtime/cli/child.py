@@ -91,6 +91,10 @@ class Child:
         self.events.put({"say": "ended", "code": code})
 
 
+BANNER: Final = ("##", "Starting iocInit", "iocRun: All init", "INFO: PVXS QSRV2 is loaded")
+"""How the lines begin that the EPICS libraries print at each start."""
+
+
 def _spoken(line: str) -> Event | None:
     """A line of standard output; what is not ours (a plugin's print) is shown as it is."""
     if not line:
@@ -100,12 +104,9 @@ def _spoken(line: str) -> Event | None:
     except ValueError:
         event = None
     if isinstance(event, dict) and isinstance(event.get("say"), str):
-        return event
+        chatter = event["say"] == "log" and str(event.get("text")).startswith(BANNER)
+        return None if chatter else event
     return {"say": "printed", "text": printable(line)}
-
-
-BANNER: Final = ("#", "Starting iocInit", "iocRun: All init", "INFO: PVXS QSRV2 is loaded")
-"""How the lines begin that the EPICS libraries print at each start."""
 
 
 def _complained(line: str) -> Event | None:

@@ -17,7 +17,7 @@ from ioc_runtime.cli.view import Row, View
 
 REFRESH: Final = 0.2
 """Seconds between two pictures at least: a table that flickers tells nothing."""
-STEPS: Final = 4
+STEPS: Final = 3
 """Lines that show how far a script has come."""
 LEVELS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "STDERR": "yellow"}
 
@@ -68,11 +68,11 @@ class LiveTable:
 
 def picture(view: View, width: int, height: int, footer: Sequence[Text] = ()) -> RenderableType:
     """The whole table for a terminal of that size."""
-    head = _head(view)
+    head = _head(view, with_environment=not footer)
     tail = [*_rules(view), _figures(view), *footer]
-    room = max(4, height - len(head) - len(tail) - 4)
+    room = max(4, height - len(head) - len(tail) - 1)
     rows = len(view.inputs) + len(view.outputs)
-    log_lines = min(len(view.log), max(2, room - rows - 1), 6)
+    log_lines = min(len(view.log), max(2, room - rows - 2), 6)
     log = _log(view, log_lines)
     table = _signals(view, room - len(log), width)
     lines = [*head, table, *tail, *log]
@@ -82,7 +82,7 @@ def picture(view: View, width: int, height: int, footer: Sequence[Text] = ()) ->
     return Group(*lines)
 
 
-def _head(view: View) -> list[Text]:
+def _head(view: View, with_environment: bool) -> list[Text]:
     title = Text()
     title.append(view.plan.name, "bold")
     title.append(f"  {view.plan.prefix}  ", "dim")
@@ -95,7 +95,7 @@ def _head(view: View) -> list[Text]:
         lines.append(Text(printable(view.message)))
     if view.note:
         lines.append(Text(view.note, "yellow"))
-    if view.environment():
+    if with_environment and view.environment():
         lines.append(Text(f"clients need: export {view.environment()}", "dim"))
     return lines
 
@@ -132,7 +132,7 @@ def _cells(row: Row) -> tuple[Text, Text, Text, Text]:
         state.append(" latched" if state else "latched", "yellow")
     link = Text(row.link)
     if row.connected is False:
-        link = Text("not connected  ", STYLES["disconnected"]) + Text(row.link, "dim")
+        link = Text("down  ", STYLES["disconnected"]) + Text(row.link, "dim")
     return Text(f"  {row.name}"), value, state, link
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from ioc_runtime.cli.child import Event
-from ioc_runtime.cli.view import Row, View, audit_text
+from ioc_runtime.cli.view import UNKNOWN, Row, View, audit_text
 
 QUIET: Final = 10.0
 """Seconds in which a log line that repeats is only counted."""
+SETTLING: Final = 2.0
+"""Seconds after the start before a link that is down is worth a line."""
 
 
 class PlainLines:
@@ -25,6 +27,7 @@ class PlainLines:
         self._last = ""
         self._last_at = 0.0
         self._repeated = 0
+        self._is_settled = False
 
     def __enter__(self) -> PlainLines:
         return self
@@ -93,6 +96,8 @@ class PlainLines:
 
     def _row_changes(self) -> Iterator[str]:
         """Links that come and go, alarms that change, states of what has few values."""
+        if not self._settled():
+            return
         discrete = {s.name for s in self._view.plan.outputs if s.type in ("bool", "enum")}
         rows = [("input", row) for row in self._view.inputs]
         rows += [("output", row) for row in self._view.outputs]
@@ -104,6 +109,14 @@ class PlainLines:
             watched = row.name in discrete and kind == "output"
             if old is None or _worth(old, watched) != _worth(row, watched):
                 yield f"{kind} {describe(row)}"
+
+    def _settled(self) -> bool:
+        """Whether links had their time to connect: until then all are down, which is no news."""
+        rows = (*self._view.inputs, *self._view.outputs)
+        since = self._view.since
+        late = since is not None and time.monotonic() - since > SETTLING
+        self._is_settled |= late or all(row.trouble < UNKNOWN for row in rows)
+        return self._is_settled
 
     def _rule_changes(self) -> Iterator[str]:
         old, new = self._active, self._view.active

@@ -12,7 +12,7 @@ from ioc_runtime.cli.child import Event
 from ioc_runtime.cli.reading import severity_name
 from ioc_runtime.cli.terminal import printable
 from ioc_runtime.engine.values import show
-from ioc_runtime.plan import Plan, Signal
+from ioc_runtime.plan import SEVERITIES, Plan, Signal
 
 MEANINGS: Final = {
     10: "the task's logic failed",
@@ -24,6 +24,8 @@ MEANINGS: Final = {
     16: "it was stopped before its end",
 }
 """What the exit codes of a serving process mean."""
+UNKNOWN: Final = 3
+"""`Row.trouble` from which on a value is not known."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Row:
         """How much it asks for attention; rows are left out from the lowest on."""
         if self.connected is False:
             return 4
-        ranks = {"INVALID": 3, "MAJOR": 2, "MINOR": 1}
+        ranks = {"INVALID": UNKNOWN, "MAJOR": 2, "MINOR": 1}
         return max(ranks.get(self.severity, 0), 2 if self.latched else 0)
 
 
@@ -68,6 +70,7 @@ class View:
     pending: list[str] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     evaluations: float = 0.0
+    """Per second, between the last two snapshots."""
     reaction: tuple[float, float] | None = None
     """p50 and p99 of the last second, in µs."""
     heartbeat: int = 0
@@ -76,6 +79,7 @@ class View:
     """Time, level and text of the last lines."""
     error: str = ""
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    _counted: tuple[int, float] | None = None
 
     def take(self, event: Event) -> None:
         """Learn one thing the process said; unknown ones are left alone."""
@@ -136,11 +140,18 @@ class View:
         self.active = list(rules.get("active") or ())
         self.pending = list(rules.get("pending") or ())
         self.invalid = list(rules.get("invalid") or ())
-        self.evaluations = float(event.get("evaluations") or 0.0)
+        self._count(int(event.get("evaluations") or 0), _time(event))
         self.reaction = _reaction(event.get("reaction"))
         self.heartbeat = int(event.get("heartbeat") or 0)
         errors = event.get("errors")
         self.errors = sum(errors.values()) if isinstance(errors, dict) else int(errors or 0)
+
+    def _count(self, total: int, when: float) -> None:
+        """Evaluations per second from the running total; RESET starts that anew."""
+        if self._counted is not None and when > self._counted[1]:
+            before = self._counted[0] if total >= self._counted[0] else 0
+            self.evaluations = (total - before) / (when - self._counted[1])
+        self._counted = (total, when)
 
 
 def audit_text(event: Event) -> str:
@@ -173,11 +184,15 @@ def _row(data: Mapping[str, Any], signals: Mapping[str, Signal]) -> Row:
     link = data.get("link") or ""
     connected = data.get("connected")
     severity = data.get("severity", 0)
+    number = SEVERITIES.index(severity) if severity in SEVERITIES else int(severity or 0)
+    if signal is not None and signal.severities and value in signal.states:
+        # The record adds the severity of its state to what the engine says.
+        number = max(number, signal.severities[signal.states.index(value)])
     return Row(
         name,
         printable(show(signal, value) if signal is not None else str(value)),
         printable(signal.unit) if signal is not None and value is not None else "",
-        severity if isinstance(severity, str) else severity_name(int(severity or 0)),
+        severity_name(number),
         bool(connected) if link and connected is not None else None,
         str(link),
         bool(data.get("latched")),

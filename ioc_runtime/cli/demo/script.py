@@ -110,7 +110,7 @@ class Script:
 
     def _well(self) -> Step:
         return Step(
-            "all is well: the valve is open, the plugin follows the pressure",
+            "all is well: the valve is open",
             lambda: None,
             [
                 below("GAUGE1:P", NO_LEAK),
@@ -128,7 +128,7 @@ class Script:
     def _leak(self) -> list[Step]:
         return [
             Step(
-                "a leak opens: alarm after 0.5 s, the valve closes, the beam line recovers",
+                "a leak: alarm after 0.5 s, valve closes, beam line recovers",
                 lambda: self._put("LEAK", "1"),
                 [
                     state(GUARD + "alarm", "HIGH", "MAJOR"),
@@ -140,7 +140,7 @@ class Script:
                 ],
             ),
             Step(
-                "an operator says CLEAR too early: the latch holds while the leak is there",
+                "CLEAR too early: the latch holds while the leak is there",
                 lambda: self._put(GUARD + "CLEAR", "1"),
                 [
                     state(GUARD + "alarm", "HIGH", "MAJOR"),
@@ -154,7 +154,7 @@ class Script:
     def _lost(self) -> list[Step]:
         return [
             Step(
-                "the station dies (kill -9): the pressure is INVALID, the valve stays closed",
+                "station dies (kill -9): pressure INVALID, valve stays closed",
                 self._station.kill,
                 [
                     severity(GUARD + "pressure", "INVALID"),
@@ -165,7 +165,7 @@ class Script:
                 holds=0.7,
             ),
             Step(
-                "it comes back without the leak: closed again at once, the alarm still latched",
+                "station back, no leak: valve closed again, alarm still latched",
                 self._station.start,
                 [
                     below(GUARD + "pressure", NO_LEAK),
@@ -179,7 +179,7 @@ class Script:
 
     def _clear(self) -> Step:
         return Step(
-            "CLEAR with the cause gone: the alarm goes, the valve opens and reads back",
+            "CLEAR, cause gone: alarm goes, valve opens and reads back",
             lambda: self._put(GUARD + "CLEAR", "1"),
             [
                 state(GUARD + "alarm", "OK"),
@@ -191,7 +191,7 @@ class Script:
     def _frozen(self) -> list[Step]:
         return [
             Step(
-                "the station freezes, its connections stay: stale after 1 s, so INVALID",
+                "station freezes: stale after 1 s, so INVALID, no command",
                 lambda: self._station.freeze(2.5),
                 [
                     severity(GUARD + "pressure", "INVALID"),
@@ -203,7 +203,7 @@ class Script:
                 ],
             ),
             Step(
-                "it thaws: valid again, nobody had to do anything",
+                "station thaws: valid again by itself",
                 lambda: None,
                 [
                     below(GUARD + "pressure", NO_LEAK),

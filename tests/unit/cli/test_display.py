@@ -14,7 +14,9 @@ from ioc_runtime.cli.view import View, ending
 from ioc_runtime.plan import Input, Link, Output, Plan, Rule
 
 PRESSURE = Input("pressure", "float", unit="mbar", link=Link("ca", "VAC:P"))
-ALARM = Output("alarm", "bool", states=("OK", "HIGH"), owner="rules", latch="rise")
+ALARM = Output(
+    "alarm", "bool", states=("OK", "HIGH"), severities=(0, 2), owner="rules", latch="rise"
+)
 MEAN = Output("mean", "float", unit="mbar", owner="transform")
 
 
@@ -97,6 +99,19 @@ def test_a_pipe_is_told_when_an_input_is_lost_and_when_it_comes_back(
     ]
 
 
+def test_links_that_have_not_connected_yet_are_no_news_at_the_start(
+    capsys: pytest.CaptureFixture[str],
+):
+    down = {"inputs": [row("pressure", "-", 3, connected=False, link="ca://VAC:P")]}
+    assert told(snapshot(**down), snapshot(**down), capsys=capsys) == ["RUN"]
+
+
+def test_the_severity_of_a_state_counts(capsys: pytest.CaptureFixture[str]):
+    view = View(plan())
+    view.take(snapshot(outputs=[row("alarm", "HIGH", 0), row("mean", "1.0")]))
+    assert view.outputs[0].severity == "MAJOR"
+
+
 def test_a_line_that_repeats_is_counted(capsys: pytest.CaptureFixture[str]):
     again = {"say": "log", "level": "WARNING", "text": "no read-back"}
     lines = told(again, again, again, snapshot(), capsys=capsys)
@@ -129,7 +144,9 @@ def test_a_port_that_was_asked_for_is_that_of_the_searches():
 def test_the_table_shows_values_units_alarms_links_rules_and_figures():
     view = View(plan())
     view.take({"say": "ready", "seconds": 0.8, "records": 40})
-    view.take(snapshot(**HIGH, message="too high", rules={"active": ["high"]}))
+    view.take(snapshot(evaluations=1000, time=100.0))
+    more = {"evaluations": 1005, "time": 100.5, "rules": {"active": ["high"]}}
+    view.take(snapshot(**HIGH, **more, message="too high"))
     text = "\n".join(drawn(view))
     for part in (
         *("guard", "BL:", "RUN", "too high", "1/1 connected", "1.0e-08 mbar", "ca://VAC:P"),
