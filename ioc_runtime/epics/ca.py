@@ -79,8 +79,12 @@ class CaReader:
         self._memory = Memory(feed)
         self._polls = False
         self._readable = True
-        self._channel = ca.Channel(link.name, self._connection, self._access)
-        client.flush_later()
+        self._open()
+
+    def _open(self) -> None:
+        self._channel = ca.Channel(self._link.name, self._connection, self._access)
+        self._channel.open()
+        self._client.flush_later()
 
     def poke(self) -> None:
         """Ask for the value; the answer is a sample or a sign of life. In the client thread."""
@@ -97,14 +101,21 @@ class CaReader:
         else:
             self._live[0] = False
             self._feed.connected(False)
-            self._client.thread.post(self._gone)
+            self._client.thread.post(self._lost, self._channel)
 
     def _access(self, read: bool, _: bool) -> None:
         if read and not self._readable:
             self._client.thread.post(self._arrived)
         self._readable = read
 
-    def _gone(self) -> None:
+    def _lost(self, channel: ca.Channel) -> None:
+        """Look for it with a new channel: libca waits up to 10 s before it does so itself."""
+        if channel is self._channel:
+            self._drop()
+            channel.close()
+            self._open()
+
+    def _drop(self) -> None:
         self._live[0] = False
         for event in self._events:
             self._channel.unsubscribe(event)
@@ -113,7 +124,7 @@ class CaReader:
 
     def _arrived(self) -> None:
         """Choose for what the source is now; it may have changed since the last time."""
-        self._gone()
+        self._drop()
         native, count = self._channel.native, self._channel.count
         if native < 0:
             return
@@ -239,8 +250,12 @@ class CaTarget:
         self._put_done = ca.raw_event(self._answered)
         self._barrier_done = ca.raw_event(self._passed)
         self._names_done = ca.raw_event(self._named, ca.STATE_NAMES_SIZE)
-        self._channel = ca.Channel(link.name, self._connection, self._access)
-        client.flush_later()
+        self._open()
+
+    def _open(self) -> None:
+        self._channel = ca.Channel(self._link.name, self._connection, self._access)
+        self._channel.open()
+        self._client.flush_later()
 
     @property
     def connected(self) -> bool:
@@ -275,7 +290,10 @@ class CaTarget:
             self._answered(status, self._token, b"")
 
     def _connection(self, up: bool) -> None:
-        self._client.thread.post(self._arrived if up else self._gone)
+        if up:
+            self._client.thread.post(self._arrived)
+        else:
+            self._client.thread.post(self._lost, self._channel)
 
     def _arrived(self) -> None:
         self._names = []
@@ -285,8 +303,13 @@ class CaTarget:
         elif self._channel.native >= 0:
             self._set_ready(True)
 
-    def _gone(self) -> None:
-        self._set_ready(False)
+    def _lost(self, channel: ca.Channel) -> None:
+        if channel is self._channel:
+            self._set_ready(False)
+            for token in list(self._waiting):
+                self._answered(ca.DISCONNECTED, token, b"")
+            channel.close()
+            self._open()
 
     def _named(self, status: int, _: int, data: bytes) -> None:
         if status != ca.DISCONNECTED:

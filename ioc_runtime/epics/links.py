@@ -18,8 +18,13 @@ from ioc_runtime.epics.link_writer import LinkWriter
 from ioc_runtime.plan import Link, Plan
 
 _log = logging.getLogger(__name__)
-CONNECTION_TIMEOUT = {"EPICS_CA_CONN_TMO": "5", "EPICS_PVA_CONN_TMO": "5"}
-"""Seconds after which a silent server counts as lost; EPICS waits 30 by itself."""
+PATIENCE = {
+    "EPICS_CA_CONN_TMO": "5",
+    "EPICS_PVA_CONN_TMO": "5",
+    "EPICS_CA_MAX_SEARCH_PERIOD": "60",
+}
+"""Seconds after which a silent server counts as lost (30 by itself), and between two
+searches for a PV that is long gone (300 by itself). What the environment says stays."""
 
 
 class Sink(Protocol):
@@ -48,7 +53,7 @@ class Links:
     """All links of one plan."""
 
     def __init__(self, plan: Plan, sink: Sink) -> None:
-        for name, seconds in CONNECTION_TIMEOUT.items():
+        for name, seconds in PATIENCE.items():
             os.environ.setdefault(name, seconds)
         self.inputs = [False] * len(plan.inputs)
         """Whether the link of each input is connected."""

@@ -112,12 +112,15 @@ class _Monitor:
                 pass
         pop = pops[0]
         while (value := pop()) is not None:
-            if not isinstance(value, Exception):
-                self.value(value)
-            elif isinstance(value, Disconnected):
-                self._lost()
-            else:
-                self._ended(value)
+            try:
+                if not isinstance(value, Exception):
+                    self.value(value)
+                elif isinstance(value, Disconnected):
+                    self._lost()
+                else:
+                    self._ended(value)
+            except Exception:  # the queue must be emptied, or p4p never calls again
+                _log.exception("a sample was lost")
 
     def _ended(self, error: Exception) -> None:
         if isinstance(error, RemoteError):

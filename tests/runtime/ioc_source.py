@@ -91,7 +91,6 @@ def run(command: dict) -> object:
             )
             records["T"].set_field("PROC", 1)
         case "field":
-            imports.db_put_field_process  # noqa: B018
             softioc.dbpf(f"{prefix}{command['name']}", command["value"])
         case "burst":
             record, count, rate = records[command["name"]], command["count"], command["rate"]
@@ -108,10 +107,10 @@ def run(command: dict) -> object:
 
 
 print("up", flush=True)
-with open(fifo) as commands:
-    while line := commands.readline():
-        answer = run(json.loads(line))
-        if hasattr(answer, "tolist"):
-            answer = answer.tolist()
-        print(json.dumps({"say": "done", "answer": answer}), flush=True)
-time.sleep(3600)
+while True:
+    with open(fifo) as commands:
+        for line in commands:
+            answer = run(json.loads(line))
+            if hasattr(answer, "tolist"):
+                answer = answer.tolist()
+            print(json.dumps({"say": "done", "answer": answer}), flush=True)

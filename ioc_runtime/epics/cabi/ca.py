@@ -39,6 +39,8 @@ TIME = 14
 """Added to a native type: value with status, severity and time."""
 GR_ENUM: Final = 24
 
+_CONNECTED = 6
+_PRIORITY = 20
 _EPOCH = 631_152_000 * 1_000_000_000
 _HEAD = Struct("=hhII")
 _OFFSET = {STRING: 12, SHORT: 14, FLOAT: 12, ENUM: 14, CHAR: 15, LONG: 12, DOUBLE: 16}
@@ -203,28 +205,34 @@ class Channel:
         on_connection: Callable[[bool], None],
         on_access: Callable[[bool, bool], None] | None = None,
     ) -> None:
-        """Start to look for `name`; connections come and go from now on.
-
-        :raises OSError: when libca refuses the name.
-        """
         self._ca = _library()
+        self._name = name
+        self._id = ctypes.c_void_p()
         exit_hook = self._ca.epicsAtThreadExit
 
         def connection(args: _Connection) -> None:
             keep_thread_state(exit_hook)
-            _guarded(on_connection, args.op == 6)
+            self._id.value = args.channel  # it may come before `open` has it
+            _guarded(on_connection, args.op == _CONNECTED)
 
         self._on_connection = _ON_CONNECTION(connection)
-        self._id = ctypes.c_void_p()
-        status = self._ca.ca_create_channel(
-            name.encode(), self._on_connection, None, 20, ctypes.byref(self._id)
-        )
-        if status != NORMAL:
-            raise OSError(f"ca://{name}: {message(status)}")
+        self._on_access: Any = None
         if on_access is not None:
             self._on_access = _ON_ACCESS(
                 lambda args: _guarded(on_access, bool(args.rights & 1), bool(args.rights & 2))
             )
+
+    def open(self) -> None:
+        """Start to look for the name; connections come and go from now on.
+
+        :raises OSError: when libca refuses the name.
+        """
+        status = self._ca.ca_create_channel(
+            self._name.encode(), self._on_connection, None, _PRIORITY, ctypes.byref(self._id)
+        )
+        if status != NORMAL:
+            raise OSError(f"ca://{self._name}: {message(status)}")
+        if self._on_access is not None:
             self._ca.ca_replace_access_rights_event(self._id, self._on_access)
 
     @property
