@@ -38,6 +38,7 @@ class OperatorRecord:
         self.followed: Followed | None = None
         self.disputed = False
         """A value was put back; what follows is written again where it got lost."""
+        self._refused = False
         self._raw_write = write
         self._known: Any = _NOTHING
         self.before: Any = None
@@ -47,6 +48,7 @@ class OperatorRecord:
         """A client put `value`; the record holds it unless a newer put came."""
         self.before = None if self._known is _NOTHING else self._known
         self._known = value
+        self._refused = False
 
     def write(self, value: Any, severity: int, status: int, ns: int) -> None:
         """Write from our side. What the record is known to hold is not written again.
@@ -59,12 +61,12 @@ class OperatorRecord:
 
     def put_back(self, value: Any) -> None:
         """A put is refused: the record gets `value` again; None leaves it INVALID."""
-        self.disputed = True
+        self.disputed = self._refused = True
         self._force(value, 0, 0, 0)
 
     def settle(self) -> None:
-        """After an accepted put: the record holds it, even if a refusal came between."""
-        if self.disputed:
+        """After a put was handled: if it was accepted, the record holds it in the end."""
+        if self.disputed and not self._refused:
             if _same(self.read(), self._known):
                 self.disputed = False
             else:

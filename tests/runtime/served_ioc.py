@@ -7,6 +7,7 @@ puts and audit entries are printed as they come.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ slots = {signal.name: index for index, signal in enumerate(plan.signals)}
 
 
 def say(kind: str, **what: Any) -> None:
-    print(json.dumps({"say": kind} | what), flush=True)
+    os.write(1, json.dumps({"say": kind} | what).encode() + b"\n")  # whole, from any thread
 
 
 def on_put(name: str, value: Any) -> None:
