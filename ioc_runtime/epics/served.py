@@ -48,7 +48,10 @@ class NameTaken(Exception):
 
 
 class Served:
-    """Records of one plan. Writers may be called from any one thread at a time.
+    """Records of one plan. Writers may be called from any thread, one thread at a time.
+
+    Two threads that write one signal at the same time can stop the process for good:
+    the task's lock must be around every call of `post`, `rule` and `writers`.
 
     `on_put(name, value)` is told of each put on an operators' PV (name without
     prefix), in order, in a thread of its own. For a set-point the value may be one that
@@ -150,13 +153,18 @@ class Served:
         for field, text in late_texts(self._plan.prefix, self._records):
             db.set_text(field, text)
         layouts = Layouts()
-        # A database of the user's own can join our records' lock to records that do
-        # anything; then a writer must let go of the interpreter while it waits.
-        keep = not self._plan.database
+        # Who waits for a record's lock and keeps the interpreter must not wait for
+        # another Python thread. So only what the task's lock guards keeps it: a set-point
+        # is written by the thread of puts too. And a database of the user's own can join
+        # our records' locks to records that do anything.
+        guarded = {record.name for record in (*self._signals, *self._rules)}
+        if self._plan.database:
+            guarded = set()
         self._operators = Operators(self._heard)
         bound: list[Write] = []
         standard = {record.name for record in self._standard}
         for record in self._records:
+            keep = record.name in guarded and not record.operator
             memory = layouts.memory(self._plan.prefix, record, keep_interpreter=keep)
             stamp_now(memory)
             bound.append(self._writer(record, memory, record.name in standard))
