@@ -21,13 +21,15 @@ RECORD_TYPES: Final = frozenset(
     "int64out longin longout lsi lso mbbi mbbiDirect mbbo mbboDirect permissive printf sel seq "
     "state stringin stringout sub subArray waveform".split()
 )
+GROUPS: Final = ("RO", "OPERATOR")
+"""Access groups a record may be in: read only, or writable as `access` says."""
 MOST_RECORDS: Final = 1000
 
 _TOKEN = re.compile(
     r"[ \t\r\n]+|#[^\n]*"
     r'|(?P<text>"(?:[^"\\\n]|\\.)*")|(?P<word>[A-Za-z0-9_:.+-]+)|(?P<mark>[(){},])'
 )
-_NAME = re.compile(r"[A-Za-z0-9_:;+\[\]<>/-]+")
+_NAME = re.compile(r"[A-Za-z0-9_:;+\[\]<>{}/-]+")
 _FIELD = re.compile(r"[A-Z][A-Z0-9]{0,3}")
 
 
@@ -82,10 +84,10 @@ def _part(part: str, tokens: _Tokens, prefix: str) -> Iterator[str]:
         name = tokens.word().strip('"')
         if part == "field" and not _FIELD.fullmatch(name):
             raise _Bad(name, "the name of a field")
-        if name in ("ASG", "TPRO"):
-            raise _Bad(name, "a field other than ASG and TPRO: who may write stands in `access`")
         tokens.take(",")
-        tokens.text()
+        text = tokens.text()
+        if part == "field" and name == "ASG" and text not in GROUPS:
+            raise _Bad(text, f"one of the access groups {' and '.join(GROUPS)}")
     else:
         raise _Bad(part, "field(…), info(…) or alias(…)")
     tokens.take(")")
@@ -96,7 +98,7 @@ def _name(name: str, prefix: str) -> str:
         raise _Bad(name, "a record name that starts with $(P)")
     rest = name.removeprefix(prefix)
     if not _NAME.fullmatch(rest):
-        raise _Bad(name, "a record name of letters, digits and _ : ; + - [ ] < > /")
+        raise _Bad(name, "a record name of letters, digits and _ : ; + - [ ] < > { } /")
     return rest
 
 

@@ -204,6 +204,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
         for name, given in spec.outputs.items()
     )
     parameters = _parameters(spec, collector)
+    _check_run(spec, collector)
     logic = Logic(spec, inputs, outputs, parameters, collector)
     logic.check()
     databases = compile_databases(spec.database, names, collector)
@@ -237,6 +238,18 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
         return None
     warnings = tuple(in_file_order(collector.warnings))
     return Compiled(made, manifest, document, tuple(names.full), warnings)
+
+
+def _check_run(spec: TaskSpec, collector: Collector) -> None:
+    """Fields about how a task runs that only make sense together."""
+    if "period" in spec.model_fields_set and spec.mode != "periodic":
+        collector.warn(("spec", "period"), spec.period, f"mode periodic with it, not {spec.mode}")
+    if spec.report.enabled or spec.storage is not None:
+        return
+    for name, output in spec.outputs.items():
+        if output.latch is not None and output.persist:
+            expected = "`storage`, or `persist: false`: without reports nothing else keeps a latch"
+            collector.wrong(("spec", "outputs", name, "latch"), output.latch, expected)
 
 
 def config_hash(spec: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ class Names:
         self.taken: dict[str, str] = {}
         """PV without prefix, in lower case -> what it is."""
         self.full: list[str] = []
-        self._length()
+        self._length(spec.ioc_stats)
         for pv in (*(pv.name for pv in STANDARD), *LATER):
             self.taken[pv.lower()] = "a standard PV"
         self.full += [prefix + pv.name for pv in STANDARD]
@@ -95,8 +95,8 @@ class Names:
             self.full.append(self.prefix + name)
         self.taken.setdefault(name.lower(), what)
 
-    def _length(self) -> None:
-        longest = max(STATS_LONGEST, *(len(pv.name) for pv in STANDARD))
+    def _length(self, stats: bool) -> None:
+        longest = max(STATS_LONGEST * stats, *(len(pv.name) for pv in STANDARD))
         if len(self.prefix) + longest > NAME_MAX:
             room = NAME_MAX - longest
             expected = f"a prefix of at most {room} characters, got {len(self.prefix)}"

@@ -74,6 +74,9 @@ class Signals:
             for field in ("readback", "tolerance", "timeout", "retries"):
                 if field in given.model_fields_set:
                     self.collector.wrong((*path, field), getattr(given, field), "a `link` with it")
+        if given.tolerance and given.type not in NUMERIC:
+            where = (*path, "tolerance")
+            self.collector.wrong(where, f"type {given.type}", "a float or int with `tolerance`")
         default = None
         if name in defaults:
             default = self._literal(("spec", "ruleDefaults", name), signal, defaults[name])

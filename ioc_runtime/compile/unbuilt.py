@@ -46,7 +46,7 @@ _TASK: Final[tuple[Part, ...]] = (
 def unbuilt(manifest: IocTask | IocJob) -> Iterator[tuple[Path, Any, str]]:
     """Path, value and expectation of every part that is used and not built yet."""
     if isinstance(manifest, IocJob):
-        yield ("kind",), "IocJob", "IocTask: IocJob is not built yet"
+        yield ("kind",), "IocJob", "IocTask (IocJob is not built yet)"
         return
     for words, path, used in (*_TASK, *_COMMON):
         if used(manifest.spec):

@@ -167,8 +167,6 @@ class _Builder:
         found = None
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if found is not None:
-                    raise self.fatal(event, "--- before a second document")
                 found = self.node(next(self.events))
         if found is None or found[0] is None and not self.problems:
             return None

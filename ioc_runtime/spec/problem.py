@@ -104,7 +104,7 @@ def show_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         if _odd(value):
-            value = value[: _SHOWN + 1].encode("ascii", "backslashreplace").decode()
+            value = value[: _SHOWN + 1].encode("unicode_escape").decode()
         return _cut(value) or "''"
     if isinstance(value, int):
         return _cut(str(value)) if value.bit_length() < 512 else "a very large number"

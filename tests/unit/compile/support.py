@@ -1,0 +1,34 @@
+"""A manifest from the body of its spec."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ioc_runtime.compile import Compiled, ManifestError, Problem, compile_text
+
+HEAD = """\
+apiVersion: ioc-operator.dev/v1alpha1
+kind: IocTask
+metadata: {name: t}
+spec:
+"""
+
+
+def task(spec: str) -> str:
+    """A whole manifest around the fields of a spec."""
+    return HEAD + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  ") + "\n"
+
+
+def compiled(spec: str, **more: object) -> Compiled:
+    """The one task of a manifest that passes."""
+    (one,) = compile_text(task(spec), **more)  # type: ignore[arg-type]
+    return one
+
+
+def problems(text: str) -> tuple[Problem, ...]:
+    """What is wrong with a manifest that does not pass."""
+    try:
+        compile_text(text, file="t.yaml")
+    except ManifestError as error:
+        return error.problems
+    raise AssertionError("the manifest passes")
