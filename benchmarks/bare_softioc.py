@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def _follow_ca(pv: str, name: str, changed: Callable[[str, float], None]) -> Any:
-    import epicscorelibs.path.pyepics  # noqa: F401  (one libca in the process)
+    import_module("epicscorelibs.path.pyepics")  # first: one libca in the process
     import epics
 
     return epics.PV(pv, callback=lambda value, **_: changed(name, value), auto_monitor=True)

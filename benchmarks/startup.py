@@ -87,7 +87,7 @@ def _row(name: str, seconds: list[float], taken: dict[str, list[float]]) -> Row:
 
 def _first_answer(pv: str, port: int, process: Process) -> float | None:
     """Seconds from the start of the process to the value; None when none comes."""
-    while (passed := time.monotonic() - process.started) < LONGEST and process.running:
+    while time.monotonic() - process.started < LONGEST and process.running:
         with suppress(OSError):
             if _answers(pv, port):
                 return time.monotonic() - process.started

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from benchmarks.caclient import Handler
@@ -19,7 +20,7 @@ class Epics:
     """A pyepics PV."""
 
     def __init__(self, name: str) -> None:
-        import epicscorelibs.path.pyepics  # noqa: F401  (one libca in the process)
+        import_module("epicscorelibs.path.pyepics")  # first: one libca in the process
         import epics
 
         self.name = name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,36 +23,40 @@ SYSTEMS = {"peer": f"iocmng {peer.VERSION}", "ours": "ioc-runtime"}
 SIDES = {"peer": "iocmng", "ours": "ours"}
 LONGEST = 120
 """Seconds after which one story is given up."""
-AT_ONCE = 2
+AT_ONCE = 3
 
 assert driving and knowing  # importing them registers the stories
 KEYS = sorted(STORIES, key=lambda key: (int(key[1:].rstrip("b")), key))
 
 
-def play(system: str, key: str, protocol: str) -> Seen:
+def play(system: str, key: str, protocol: str, brief: bool) -> Seen:
     """One story, in this process."""
     with tempfile.TemporaryDirectory() as work:
-        with Stage(SIDES[system], protocol, Path(work)) as stage:
+        with Stage(SIDES[system], protocol, Path(work), brief) as stage:
             return STORIES[key].play(stage)
 
 
-def play_apart(system: str, key: str, protocol: str) -> Seen:
+def play_apart(system: str, key: str, protocol: str, brief: bool = False) -> Seen:
     """One story in a process of its own (its client libraries keep their environment)."""
     command = [sys.executable, "-m", "benchmarks.safety", "--system", system]
+    story = subprocess.Popen(
+        [*command, "--play", key, protocol, *["--brief"] * brief],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'operator'}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            [*command, "--play", key, protocol],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST,
-            check=False,
-        )
+        said, complaints = story.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired:
+        os.killpg(story.pid, signal.SIGKILL)  # with the IOCs that it started
+        story.communicate()
         return Seen(False, f"the story did not end within {LONGEST} s")
-    if done.returncode:
-        return Seen(False, "broke off: " + (done.stderr.strip().splitlines() or ["?"])[-1])
-    return Seen(**json.loads(done.stdout.splitlines()[-1]))
+    if story.returncode:
+        return Seen(False, "broke off: " + (complaints.strip().splitlines() or ["?"])[-1])
+    return Seen(**json.loads(said.splitlines()[-1]))
 
 
 def main() -> int:
@@ -59,10 +65,11 @@ def main() -> int:
     parser.add_argument("--system", choices=["peer", "ours", "both"], default="both")
     parser.add_argument("--only", nargs="+", choices=KEYS, metavar="A1")
     parser.add_argument("--save", action="store_true", help="write docs/comparison/")
+    parser.add_argument("--brief", action="store_true", help="count less, wait less")
     parser.add_argument("--play", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.play:
-        seen = play(options.system, *options.play)
+        seen = play(options.system, *options.play, options.brief)
         print(json.dumps({"good": seen.good, "text": seen.text}), flush=True)
         return 0
     systems = ["peer", "ours"] if options.system == "both" else [options.system]
@@ -71,7 +78,7 @@ def main() -> int:
         if system == "peer" and peer.interpreter() is None:
             print(f"SKIPPED: {peer.MISSING}\n")
             continue
-        text, bad = compare(system, options.only or KEYS)
+        text, bad = compare(system, options.only or KEYS, options.brief)
         print(text, flush=True)
         failed += bad if system == "ours" else 0
         if options.save:
@@ -81,11 +88,11 @@ def main() -> int:
     return int(failed > 0)
 
 
-def compare(system: str, keys: list[str]) -> tuple[str, int]:
+def compare(system: str, keys: list[str], brief: bool) -> tuple[str, int]:
     """The table of one system, and how many stories it failed."""
     jobs = [(key, protocol) for key in keys for protocol in STORIES[key].protocols]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        ends = list(pool.map(lambda job: play_apart(system, *job), jobs))
+        ends = list(pool.map(lambda job: play_apart(system, *job, brief), jobs))
     lines = [f"Safety stories, {SYSTEMS[system]}", ""]
     for key in keys:
         lines += textwrap.wrap(f"{key:4}{STORIES[key].defect}", 100, subsequent_indent="    ")

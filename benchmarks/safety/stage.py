@@ -89,11 +89,13 @@ class Stage:
 
     :param system: ours or iocmng
     :param protocol: ca or pva
+    :param brief: stories that count something count less
     """
 
-    def __init__(self, system: str, protocol: str, work: Path) -> None:
+    def __init__(self, system: str, protocol: str, work: Path, brief: bool = False) -> None:
         self.system = system
         self.protocol = protocol
+        self.brief = brief
         self._work = work
         self._stack = ExitStack()
         self._ports, self._field_ports = Ports(), Ports()
