@@ -47,6 +47,7 @@ def test_no_field_of_a_published_record_can_be_written_over_ca_or_pva(
         if short not in operators:
             fields.setdefault(short, COMMON + ("VAL",))
     fields["IOC:HEARTBEAT"] = (*COMMON, "VAL", "CALC", "OUT", "A")
+    ca.search(f"{name}.{field}" for name, each in fields.items() for field in each)
     for name, each in fields.items():
         for field in each:
             assert not ca.pv(f"{name}.{field}").write_access, f"{name}.{field}"
@@ -62,7 +63,9 @@ def test_no_field_of_a_published_record_can_be_written_over_ca_or_pva(
 
 def test_of_a_set_point_the_value_alone_can_be_written(serve: Serve, ca: Ca, pva: Pva):
     serve(inputs=tuple(Input(k, k, states=STATES.get(k, ())) for k in KINDS))
-    for name in (*KINDS, "ENABLE", "CLEAR", "LOG_LEVEL", "SILENCED_LOGGERS"):
+    names = (*KINDS, "ENABLE", "CLEAR", "LOG_LEVEL", "SILENCED_LOGGERS")
+    ca.search(f"{name}.{field}" for name in names for field in COMMON)
+    for name in names:
         assert ca.pv(name).write_access, name
         for field in COMMON:
             assert not ca.pv(f"{name}.{field}").write_access, f"{name}.{field}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -108,11 +108,17 @@ class Ca:
         self._prefix = prefix
         self._pvs: dict[str, Any] = {}
 
+    def search(self, names: Iterable[str]) -> None:
+        """Look for many at once; `pv` then finds each of them connected, or soon."""
+        for name in names:
+            if name not in self._pvs:
+                self._pvs[name] = self._epics.PV(
+                    self._prefix + name, form="time", auto_monitor=False
+                )
+
     def pv(self, name: str) -> Any:
-        if name not in self._pvs:
-            pv = self._epics.PV(self._prefix + name, form="ctrl", auto_monitor=False)
-            assert pv.wait_for_connection(10), f"no {name} over CA"
-            self._pvs[name] = pv
+        self.search([name])
+        assert self._pvs[name].wait_for_connection(10), f"no {name} over CA"
         return self._pvs[name]
 
     def get(self, name: str) -> tuple[Any, int, int, int]:
