@@ -53,9 +53,7 @@ def build(plan: Plan, functions: dict[str, Callable[..., Any]]) -> Model:
     timers, moment = Timers(), Moment()
     inputs = [InputState(i, p, values, timers, moment) for i, p in enumerate(plan.inputs)]
     first = len(inputs)
-    outputs = [
-        OutputState(i, first + i, p, values, moment) for i, p in enumerate(plan.outputs)
-    ]
+    outputs = [OutputState(i, first + i, p, values, moment) for i, p in enumerate(plan.outputs)]
     scope = scope_of(plan)
     by_input = {state.name: state for state in inputs}
     by_output = {state.name: state for state in outputs}
@@ -63,9 +61,7 @@ def build(plan: Plan, functions: dict[str, Callable[..., Any]]) -> Model:
     def node(label: str, expression: Expression) -> Node:
         return Node(label, expression, values, by_input, moment)
 
-    parsed = {
-        t.output: parse(t.expression, scope, f"{t.output}:") for t in plan.transforms
-    }
+    parsed = {t.output: parse(t.expression, scope, f"{t.output}:") for t in plan.transforms}
     order = graph.transform_order({name: e.reads for name, e in parsed.items()})
     transforms = [
         TransformState(i, node(f"transform {name}", parsed[name]), by_output[name])
@@ -84,9 +80,7 @@ def build(plan: Plan, functions: dict[str, Callable[..., Any]]) -> Model:
     return model
 
 
-def _tie(
-    model: Model, by_input: dict[str, InputState], by_output: dict[str, OutputState]
-) -> None:
+def _tie(model: Model, by_input: dict[str, InputState], by_output: dict[str, OutputState]) -> None:
     """Say who drives what, who reads what, and where timestamps come from."""
     by_rule = {f"rules.{rule.id}": rule for rule in model.rules}
     everyone = {**by_input, **by_output, **by_rule}
@@ -108,7 +102,9 @@ def _tie(
             output.writers.append((rule, rule.plan.outputs[output.name]))
     for output in model.outputs:
         if output.plan.owner == "rules":
-            output.sources = sources({n for r, _ in output.writers for n in r.node.expression.reads})
+            output.sources = sources(
+                {n for r, _ in output.writers for n in r.node.expression.reads}
+            )
         output.read = output.name in read
     for rule in model.rules:
         rule.read = rule.key in read

@@ -162,7 +162,7 @@ def votes(needed: float, *questions: Callable[[], Any]) -> bool:
     for question in questions:
         try:
             yes += bool(question())
-        except NameError:
+        except (NameError, Uncertain):
             unknown += 1
     if yes >= needed:
         return True

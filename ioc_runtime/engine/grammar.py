@@ -228,9 +228,7 @@ class _Rewriter:
         finally:
             self.depth -= 1
 
-    def error(
-        self, node: ast.AST | str, expected: str, near: str | None = None
-    ) -> ExpressionError:
+    def error(self, node: ast.AST | str, expected: str, near: str | None = None) -> ExpressionError:
         if isinstance(node, str):
             return ExpressionError(_cut(node), expected, near)
         try:
@@ -476,9 +474,7 @@ class _Rewriter:
             return self.function(node, name, FUNCTIONS[name])
         if name in self.scope.functions:
             args = [self.visit(arg)[0] for arg in node.args]
-            keywords = [
-                ast.keyword(arg=k.arg, value=self.visit(k.value)[0]) for k in node.keywords
-            ]
+            keywords = [ast.keyword(arg=k.arg, value=self.visit(k.value)[0]) for k in node.keywords]
             return ast.Call(func=_global(f"{name}()"), args=args, keywords=keywords), ANY
         known = [*FUNCTIONS, *FORMS, *self.scope.functions]
         raise self.error(node.func, "the name of a function", nearest(name, known))
@@ -506,9 +502,7 @@ class _Rewriter:
         if name == "last":
             element = TEXT if args[0][1].base in ("text", "texts") else NUMBER
             kind = element if given == 1 else NUMBERS if element is NUMBER else TEXTS_LIST
-        new = ast.Call(
-            func=_global(f"{name}()"), args=[arg for arg, _ in args], keywords=keywords
-        )
+        new = ast.Call(func=_global(f"{name}()"), args=[arg for arg, _ in args], keywords=keywords)
         return new, kind
 
     def argument(self, node: ast.expr, name: str) -> tuple[ast.expr, Kind]:
@@ -527,7 +521,9 @@ class _Rewriter:
             raise self.error(node, f"{name}({', '.join(wanted)})")
         return node.args
 
-    def site(self, form: str, reads: Collection[str], tree: ast.expr | None, **more: Any) -> ast.expr:
+    def site(
+        self, form: str, reads: Collection[str], tree: ast.expr | None, **more: Any
+    ) -> ast.expr:
         key = f"{self.tag}#{len(self.sites)}"
         self.sites.append(Site(key, form, frozenset(reads), tree, **more))
         return _global(key)

@@ -22,9 +22,9 @@ class InputState:
     """
 
     __slots__ = (
-        "_before", "_latest", "_simple", "_wants", "bad_status", "buffer", "connected", "good", "held",
-        "index", "known", "life", "moment", "name", "ns", "plan", "severity", "stale", "status",
-        "timers", "value", "values",
+        "_before", "_fresh", "_latest", "_previous", "_raw", "_simple", "_time", "_wants",
+        "bad_status", "buffer", "connected", "good", "held", "index", "known", "life", "moment",
+        "name", "ns", "plan", "severity", "stale", "status", "timers", "value", "values",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +37,7 @@ class InputState:
         self.ns = 0
         """The source's timestamp of the last sample."""
         self.severity: int = INVALID
+        """As its PV shows it: INVALID while it is not known, MINOR while it is held."""
         self.status: int = Status.UDF
         self.bad_status: int = Status.UDF
         self.connected = plan.link is None
@@ -50,6 +51,12 @@ class InputState:
         self.buffer: deque[Any] | None = deque(maxlen=plan.buffer) if plan.buffer else None
         self._wants: frozenset[str] = frozenset()
         self._simple = False
+        self._raw: Any = None
+        """The last sample as it came, NaN too; None when there is none to speak of."""
+        self._previous: Any = None
+        self._time: float | None = None
+        self._fresh: tuple[int, int] = (0, 0)
+        """Severity and status of the last sample, while it is stale."""
         self._latest: tuple[float, float, int] | None = None
         self._before: tuple[float, float, int] | None = None
         values[f"{self.name}.age()"] = lambda: self.moment.mono - self.life
@@ -60,7 +67,8 @@ class InputState:
         """Say which globals expressions read, so that only those are kept up."""
         wanted = ("severity", "timestamp", "previous", "raw", "rate")
         self._wants = frozenset(a for a in wanted if f"{self.name}.{a}" in used)
-        self._simple = not self._wants and self.buffer is None and self.plan.length is None
+        plain = self.buffer is None and self.plan.length is None and not self.plan.invalid_hold
+        self._simple = plain and not self._wants
 
     # --- events; each returns whether an expression could see a difference
 
@@ -75,22 +83,80 @@ class InputState:
                     return False
                 self.value = self.values[self.name] = value
                 return True
-        max_age = self.plan.max_age
-        if max_age is not None and ("age", self.index) not in self.timers:
-            self.timers.set(("age", self.index), self.life + max_age)
         new = not self.connected
         if new:
             self.connected = self.values[f"{self.name}.connected"] = True
         self.stale = False
-        self.ns, self.severity, self.status = ns, severity, status
-        usable = value is not None and severity < INVALID and _is_number(value)
+        self._watch_age()
+        if value is not None and severity < INVALID and is_number(value):
+            self._set_raw(value)
+            return self._accept(value, severity, status, ns, out) or new
+        self.good = False
+        self.ns = ns
+        self._set_raw(value)
+        shown = value if value is not None and is_number(value) else None
+        return self._lost(status or Status.READ, out, shown) or new or bool(self._wants)
+
+    def put(self, value: Any, out: list[Effect], *, post: bool) -> bool:
+        """An operator's value of a set-point; `post` when the record does not hold it yet."""
+        self.life = self.moment.mono
+        self._set_raw(value)
+        return self._accept(value, 0, 0, self.moment.wall, out if post else [])
+
+    def alive(self, out: list[Effect]) -> bool:
+        """The source answered without a new sample."""
+        self.life = self.moment.mono
+        if not self.stale:
+            return False
+        self.stale = False
+        self._watch_age()
+        self._set_raw(self._raw)
+        return self._found(out) or bool(self._wants)
+
+    def disconnected(self, out: list[Effect]) -> bool:
+        """The source is gone."""
+        self.connected = self.good = self.stale = False
+        self.values[f"{self.name}.connected"] = False
+        self.ns = self.moment.wall
+        self.timers.cancel(("age", self.index))
+        self._set_raw(None)
+        self._lost(Status.LINK, out, None)
+        return True
+
+    def too_old(self, out: list[Effect]) -> bool:
+        """The maxAge timer ran out; it may only have been overtaken by a sign of life."""
+        if self.plan.max_age is None or not self.connected:
+            return False
+        deadline = self.life + self.plan.max_age
+        if self.moment.mono < deadline:
+            self.timers.set(("age", self.index), deadline)
+            return False
+        self.stale, self.ns = True, self.moment.wall
+        self._fresh = self.severity, self.status
+        self.values.pop(f"{self.name}.raw", None)
+        return self._lost(Status.TIMEOUT, out, None) or bool(self._wants)
+
+    def hold_over(self, out: list[Effect]) -> bool:
+        """The invalidHold timer ran out."""
+        if not self.held:
+            return False
+        self.held, self.ns = False, self.moment.wall
+        return self._unknown(out, None)
+
+    # --- what follows
+
+    def _watch_age(self) -> None:
+        max_age = self.plan.max_age
+        if max_age is not None and ("age", self.index) not in self.timers:
+            self.timers.set(("age", self.index), self.life + max_age)
+
+    def _accept(self, value: Any, severity: int, status: int, ns: int, out: list[Effect]) -> bool:
+        """A good sample: it is the value from now on."""
+        different = not self.known or bool(value != self.value)
+        self.ns = ns
         if self._wants:
-            self._note(value, usable)
-        if not usable:
-            self.good = False
-            shown = value if value is not None and _is_number(value) else None
-            return self._lost(status or Status.READ, out, shown) or new or bool(self._wants)
-        different = not self.known or value != self.value or bool(self._wants)
+            self._note(value)
+            different = True
         self.good = self.known = True
         if self.held:
             self._drop_hold()
@@ -99,49 +165,8 @@ class InputState:
             self.buffer.append(value)
             self.values[f"{self.name}_buf"] = self.buffer
             different = True
-        out.append((POST, self.index, value, severity, status, ns))
+        self._post(value, severity, status, ns, out)
         return different
-
-    def alive(self, out: list[Effect]) -> bool:
-        """The source answered without a new sample."""
-        self.life = self.moment.mono
-        if not self.stale:
-            return False
-        self.stale = False
-        if self.plan.max_age is not None:
-            self.timers.set(("age", self.index), self.life + self.plan.max_age)
-        return self._found(out)
-
-    def disconnected(self, out: list[Effect]) -> bool:
-        self.connected = self.good = False
-        self.values[f"{self.name}.connected"] = False
-        self.severity, self.ns = INVALID, self.moment.wall
-        self.values[f"{self.name}.severity"] = INVALID
-        self.timers.cancel(("age", self.index))
-        self._lost(Status.LINK, out, None)
-        return True
-
-    def too_old(self, out: list[Effect]) -> bool:
-        """The maxAge timer ran out; it may only have been overtaken by a sign of life."""
-        if self.plan.max_age is None:
-            return False
-        deadline = self.life + self.plan.max_age
-        if self.moment.mono < deadline:
-            self.timers.set(("age", self.index), deadline)
-            return False
-        if not self.connected:
-            return False
-        self.stale, self.ns = True, self.moment.wall
-        return self._lost(Status.TIMEOUT, out, None)
-
-    def hold_over(self, out: list[Effect]) -> bool:
-        """The invalidHold timer ran out."""
-        if not self.held:
-            return False
-        self.held = False
-        return self._unknown(out, None)
-
-    # --- what follows
 
     def _lost(self, status: int, out: list[Effect], shown: Any) -> bool:
         self.bad_status = status
@@ -150,22 +175,20 @@ class InputState:
         if self.known and self.plan.invalid_hold > 0:
             self.held = True
             self.timers.set(("hold", self.index), self.moment.mono + self.plan.invalid_hold)
-            out.append((POST, self.index, self.value, MINOR, status, self.moment.wall))
+            self._post(self.value, MINOR, status, self.moment.wall, out)
             return False
         return self._unknown(out, shown)
 
     def _unknown(self, out: list[Effect], shown: Any) -> bool:
         was, self.known = self.known, False
-        self.values.pop(self.name, None)
-        if self.buffer is not None:
-            self.values.pop(f"{self.name}_buf", None)
-        ns = self.ns or self.moment.wall
-        out.append((POST, self.index, shown, INVALID, self.bad_status, ns))
+        for key in ("", "_buf", ".previous", ".timestamp"):
+            self.values.pop(self.name + key, None)
+        self._post(shown, INVALID, self.bad_status, self.ns or self.moment.wall, out)
         return was
 
     def _found(self, out: list[Effect]) -> bool:
         """Fresh again without a new sample: the last one counts again if it was good."""
-        if not (self.good and self.connected) or self.value is None:
+        if not (self.good and self.connected):
             return False
         if self.held:
             self._drop_hold()
@@ -173,47 +196,40 @@ class InputState:
         self.values[self.name] = self.value
         if self.buffer:
             self.values[f"{self.name}_buf"] = self.buffer
-        out.append((POST, self.index, self.value, self.severity, self.status, self.moment.wall))
+        self._tell("previous", self._previous)
+        self._tell("timestamp", self._time)
+        self.ns = self.moment.wall
+        self._post(self.value, *self._fresh, self.ns, out)
         return not was
 
     def _drop_hold(self) -> None:
         self.held = False
         self.timers.cancel(("hold", self.index))
 
-    # --- set-points
-
-    def put(self, value: Any, out: list[Effect], *, post: bool) -> bool:
-        """An operator's value; `post` when the record does not hold it yet."""
-        different = not self.known or value != self.value
-        if self._wants:
-            self.severity, self.ns = 0, self.moment.wall
-            self._note(value, True)
-        self.life = self.moment.mono
-        self.good = self.known = True
-        self.severity, self.status, self.ns = 0, 0, self.moment.wall
-        self.value = self.values[self.name] = value
-        if self.buffer is not None:
-            self.buffer.append(value)
-            self.values[f"{self.name}_buf"] = self.buffer
-        if post:
-            out.append((POST, self.index, value, 0, 0, self.ns))
-        return different or bool(self._wants) or self.buffer is not None
+    def _post(self, value: Any, severity: int, status: int, ns: int, out: list[Effect]) -> None:
+        self.severity, self.status = severity, status
+        if "severity" in self._wants:
+            self.values[f"{self.name}.severity"] = severity
+        out.append((POST, self.index, value, severity, status, ns))
 
     # --- attributes
 
-    def _note(self, value: Any, usable: bool) -> None:
-        values, name, wants = self.values, self.name, self._wants
-        if "severity" in wants:
-            values[f"{name}.severity"] = self.severity
-        if "raw" in wants and value is not None:
-            values[f"{name}.raw"] = value
-        if not usable:
-            return
-        if "timestamp" in wants:
-            values[f"{name}.timestamp"] = (self.ns or self.moment.wall) / 1e9
-        if "previous" in wants and self.value is not None:
-            values[f"{name}.previous"] = self.value
-        if "rate" in wants:
+    def _tell(self, attribute: str, value: Any) -> None:
+        if attribute in self._wants and value is not None:
+            self.values[f"{self.name}.{attribute}"] = value
+
+    def _set_raw(self, value: Any) -> None:
+        self._raw = value
+        self.values.pop(f"{self.name}.raw", None)
+        self._tell("raw", value)
+
+    def _note(self, value: Any) -> None:
+        """Keep up what expressions read of this input, besides its value."""
+        self._previous = self.value
+        self._time = (self.ns or self.moment.wall) / 1e9
+        self._tell("previous", self._previous)
+        self._tell("timestamp", self._time)
+        if "rate" in self._wants:
             self._before, self._latest = self._latest, (value, self.moment.mono, self.ns)
 
     def rate(self, now: float) -> float:
@@ -240,11 +256,11 @@ class InputState:
         return (latest - before) / elapsed
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """False for NaN, and for an array with a NaN in it."""
-    if isinstance(value, list | tuple):
-        if value and isinstance(value[0], float):
-            total = math.fsum(v for v in value if not math.isinf(v))
-            return total == total
+    if not isinstance(value, list | tuple):
+        return bool(value == value)
+    if not value or not isinstance(value[0], float):
         return True
-    return bool(value == value)
+    total = sum(value)  # a NaN makes the sum NaN; so do inf and -inf together
+    return total == total or all(item == item for item in value)

@@ -14,6 +14,9 @@ class Latch:
     becomes true (not 0, not empty), `fall` when it becomes false, `any` when it
     changes; so does a first result that is already active: true for rise, false for
     fall, other than the default for any.
+
+    A release is not the end of a cause: it forgets the past, so that a result that is
+    active by that measure, with another value than the latched one, engages anew.
     """
 
     __slots__ = ("_before", "default", "direction", "engaged", "rule", "value")
@@ -28,6 +31,7 @@ class Latch:
         self._before: Any = None
 
     def restore(self, value: Any, rule: str) -> None:
+        """Engage as it was before a restart."""
         self.engaged, self.value, self.rule = True, value, rule
 
     def see(self, result: Any, rule: str) -> bool:
@@ -49,7 +53,7 @@ class Latch:
             return self.default is not None and bool(result != self.default)
         return bool(result != before)
 
-    def release(self, result: Any) -> None:
-        """Let go; `result` is what the next transition is measured from."""
+    def release(self) -> None:
+        """Let go; what is settled next counts as a first result."""
         self.engaged, self.value, self.rule = False, None, ""
-        self._before = result
+        self._before = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,13 +42,19 @@ def make_globals(functions: dict[str, Callable[..., Any]]) -> Globals:
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A plugin's function whose NameError is an error, not an unknown input."""
+    """A plugin's function as expressions call it.
+
+    Its NameError is an error, not an unknown input; it cannot end the process; and
+    what numpy gives becomes plain numbers.
+    """
 
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
-        except NameError as error:
-            raise RuntimeError(str(error)) from None
+            result = function(*args, **kwargs)
+        except (NameError, Uncertain, SystemExit) as error:
+            raise RuntimeError(str(error) or type(error).__name__) from None
+        plain = getattr(result, "tolist", None)
+        return result if plain is None else plain()
 
     return call
 
@@ -63,7 +70,7 @@ def compiled(tree: ast.expr, name: str, values: Globals) -> Callable[[], Any]:
 class Node:
     """An expression that is evaluated: a transform's or a rule's."""
 
-    __slots__ = ("call", "error", "expression", "label", "pulsed", "sites")
+    __slots__ = ("call", "error", "expression", "label", "moment", "pulsed", "site_error", "sites")
 
     def __init__(
         self,
@@ -79,15 +86,37 @@ class Node:
         self.call = compiled(expression.tree, label, values)
         self.error: str | None = None
         """The last evaluation's error; None if it had none."""
+        self.site_error: str | None = None
+        """The same of what its sites watch."""
+        self.moment = moment
         self.pulsed = False
         """An edge was seen: true for this pass only, so another pass follows."""
 
-    def prepare(self) -> None:
-        """Bring the sites up to date; to be called before `call`."""
+    def prepare(self) -> str:
+        """Bring the sites up to date; to be called before `call`.
+
+        Returns an error that has not been said yet, or "".
+        """
         self.pulsed = False
+        said, error = self.site_error, None
         for site in self.sites:
-            site.update()
+            error = site.update() or error
             self.pulsed |= site.pulse
+        if error is None:
+            return ""
+        self.site_error = error
+        return error if error != said else ""
+
+    def failed(self, error: Exception) -> str:
+        """Count an error of `call`; its text if it has not been said yet, else ""."""
+        self.moment.errors += 1
+        said, self.error = self.error, explain(error)
+        return self.error if self.error != said else ""
+
+    @property
+    def due(self) -> float | None:
+        """When the first for_ that is running out changes by itself."""
+        return min((when for site in self.sites if (when := site.due) is not None), default=None)
 
     def forget(self) -> None:
         """Start timers and edges anew, as after a pause."""
@@ -128,19 +157,24 @@ class SiteState:
             return None
         return float(self.memory + self.seconds())  # type: ignore[misc]
 
-    def update(self) -> None:
-        """Evaluate what is watched and store the result, or remove it if unknown."""
+    def update(self) -> str | None:
+        """Evaluate what is watched and store the result, or remove it if unknown.
+
+        Returns what went wrong, if it was an error.
+        """
         self.pulse = False
         try:
             result = self._result()
         except Exception as error:
-            if not isinstance(error, UNKNOWN):
-                self.moment.errors += 1
             if self.form == "for_":
                 self.memory = _NOTHING
             self.values.pop(self.key, None)
-            return
+            if isinstance(error, UNKNOWN):
+                return None
+            self.moment.errors += 1
+            return explain(error)
         self.values[self.key] = result
+        return None
 
     def _result(self) -> Any:
         if self.input is not None:
@@ -148,6 +182,8 @@ class SiteState:
         value = self.call()  # type: ignore[misc]
         if self.form == "for_":
             return self._held(value)
+        if isinstance(value, deque):  # a buffer goes on changing
+            value = tuple(value)
         before, self.memory = self.memory, value
         if before is _NOTHING:
             return False
@@ -167,5 +203,6 @@ class SiteState:
         return bool(self.moment.mono >= self.memory + self.seconds())  # type: ignore[misc]
 
     def forget(self) -> None:
+        """Start anew, as if nothing had been seen."""
         self.memory = _NOTHING
         self.values.pop(self.key, None)

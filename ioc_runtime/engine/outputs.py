@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ioc_runtime.engine.effects import INVALID, LATCH, LOG, POST, WRITE, Effect, Status
-from ioc_runtime.engine.inputs import MINUTE_NS
+from ioc_runtime.engine.inputs import MINUTE_NS, is_number
 from ioc_runtime.engine.latch import Latch
 from ioc_runtime.engine.node import Globals, Moment
 from ioc_runtime.plan import Output
@@ -25,8 +25,8 @@ class OutputState:
 
     __slots__ = (
         "active_rule", "buffer", "certain", "clock_said", "default", "driven", "grace", "index",
-        "known", "latch", "moment", "name", "ns", "plan", "posted_severity", "read", "result", "slot",
-        "sources", "value", "values", "writers",
+        "known", "latch", "moment", "name", "ns", "plan", "posted_severity", "read", "result",
+        "slot", "sources", "value", "values", "writers",
     )  # fmt: skip
 
     def __init__(
@@ -63,9 +63,9 @@ class OutputState:
     def resolve(self) -> tuple[bool, Any]:
         """The result of its rules: (certain, value).
 
-        The last true rule gives it, else the default, else the present value. An
-        invalid rule after that one may or may not fire: only if all possible
-        results are equal the result is certain.
+        The last true rule gives it, else the default, else the last certain result (a
+        safeValue that is driven meanwhile is none). An invalid rule after that one may
+        or may not fire: only if all possible results are equal the result is certain.
         """
         open_values = None
         self.active_rule = ""
@@ -77,7 +77,7 @@ class OutputState:
             if rule.fires == 2:
                 open_values = [value] if open_values is None else [*open_values, value]
         else:
-            result = self.default if self.default is not None else self.value
+            result = self.default if self.default is not None else self.result
         if result is None:
             return False, None
         if open_values is not None:
@@ -85,6 +85,11 @@ class OutputState:
                 if value != result:
                     return False, None
         return True, result
+
+    def resolve_and_settle(self, out: list[Effect], since: int) -> bool:
+        """Publish what its rules give; True when its readers could see a difference."""
+        certain, result = self.resolve()
+        return self.settle(certain, result, out, since)
 
     def settle(self, certain: bool, result: Any, out: list[Effect], since: int = 0) -> bool:
         """Publish a result; True when expressions that read it could see a difference.
@@ -95,20 +100,58 @@ class OutputState:
         self.certain = certain
         if certain:
             self.result = result
-        latch = self.latch
-        if latch is not None:
-            if certain and latch.see(result, self.active_rule):
-                out.append((LATCH, self.index, latch.value, latch.rule))
-            if latch.engaged:
-                certain, result = True, latch.value
+        if self.latch is not None:
+            return self._settle_latched(self.latch, certain, result, out, since)
+        return self._show(certain, result, out, since)
+
+    def _settle_latched(
+        self, latch: Latch, certain: bool, result: Any, out: list[Effect], since: int
+    ) -> bool:
+        engages = certain and latch.see(result, self.active_rule)
+        if engages:
+            out.append((LATCH, self.index, latch.value, latch.rule))
+        if latch.engaged:
+            certain, result = True, latch.value
+        different = self._show(certain, result, out, since)
+        if engages:
+            self._show_rules(out)
+        return different
+
+    def _show(self, certain: bool, result: Any, out: list[Effect], since: int) -> bool:
         if certain:
             return self._publish(result, 0, out, since, drive=True)
         if self.plan.on_invalid == "drive" and not self.grace:
             return self._publish(self.plan.safe_value, INVALID, out, since, drive=True)
         return self._publish(self.value, INVALID, out, since, drive=False)
 
+    def take(self, value: Any, out: list[Effect], since: int) -> bool:
+        """Publish what the plugin or a transform gives: NaN, and None, are not known."""
+        certain = value is not None and is_number(value)
+        if not certain:
+            self.result = None
+        return self.settle(certain, value, out, since)
+
+    def release(self, out: list[Effect]) -> str:
+        """Release the latch and publish the result, or say why the latch has to stay."""
+        latch = self.latch
+        assert latch is not None  # noqa: S101 - the caller has looked
+        if not self.certain:
+            return "its result is not known"
+        why = f"rule {self.active_rule} is active" if self.active_rule else "its cause persists"
+        if self.result == latch.value:
+            return why
+        latch.release()
+        out.append((LATCH, self.index, None, ""))
+        self.settle(True, self.result, out, self.moment.wall)
+        self._show_rules(out)
+        return why if latch.engaged else ""
+
+    def _show_rules(self, out: list[Effect]) -> None:
+        for rule, _ in self.writers:
+            rule.show(out)
+
     def suspend(self, out: list[Effect]) -> bool:
-        """Keep the value, go INVALID and tell the link nothing (a pause, a plugin's end)."""
+        """Keep the value, go INVALID and tell the link nothing, as a pause does."""
         self.certain = False
         return self._publish(self.value, INVALID, out, self.moment.wall, drive=False)
 
@@ -119,7 +162,7 @@ class OutputState:
             return False
         before, was = self.value, self.known
         self.value, self.posted_severity = value, severity
-        ns = self.ns = self._timestamp(since, out)
+        ns = self.ns = self._timestamp(since, severity, out)
         if severity == 0:
             self.known = True
             self.values[self.name] = value
@@ -141,7 +184,7 @@ class OutputState:
         self.buffer.append(value)
         self.values[f"{self.name}_buf"] = self.buffer
 
-    def _timestamp(self, since: int, out: list[Effect]) -> int:
+    def _timestamp(self, since: int, severity: int, out: list[Effect]) -> int:
         """Newest time of what it was computed from; ours where that cannot be."""
         newest = since
         for source in self.sources:
@@ -150,16 +193,18 @@ class OutputState:
         wall = self.moment.wall
         if -MINUTE_NS < newest - wall < MINUTE_NS:
             return newest
-        if newest and not self.clock_said:
+        if self.sources and severity < INVALID and not self.clock_said:
             self.clock_said = True
-            off = (newest - wall) / 1e9
-            text = f"{self.name}: its source's clock is {off:+.0f} s from ours; it carries our time"
+            off = f"is {(newest - wall) / 1e9:+.0f} s from our clock" if newest else "is missing"
+            text = f"{self.name}: its sources' newest timestamp {off}; it carries our time"
             out.append((LOG, WARNING, text))
         return wall
 
-    def link_up(self, out: list[Effect]) -> None:
-        """The link connected (again): tell it, if there is something certain to tell."""
+    def link_up(self, out: list[Effect], *, may_write: bool) -> None:
+        """The link connected (again): tell it, now or once there is something certain to tell."""
         driven = self.plan.on_invalid == "drive" and self.driven is not None
-        if self.known or (driven and self.value == self.plan.safe_value):
+        if may_write and (self.known or (driven and self.value == self.plan.safe_value)):
             self.driven = self.value
             out.append((WRITE, self.index, self.value))
+        else:
+            self.driven = None

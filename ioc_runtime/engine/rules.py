@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ioc_runtime.engine.effects import LOG, MESSAGE, RULE, Effect, RuleState as Shown
-from ioc_runtime.engine.node import UNKNOWN, Globals, Moment, Node, explain
+from ioc_runtime.engine.effects import LOG, MESSAGE, RULE, Effect
+from ioc_runtime.engine.effects import RuleState as Shown
+from ioc_runtime.engine.node import UNKNOWN, Globals, Moment, Node
 from ioc_runtime.engine.template import Template
 from ioc_runtime.engine.timers import Timers
 from ioc_runtime.plan import Rule
@@ -65,8 +66,8 @@ class RuleState:
 
         :param at: least timestamp of a change (ns), see `OutputState.settle`
         """
-        if self.remembers:
-            self.node.prepare()
+        if self.remembers and (failed := self.node.prepare()):
+            out.append((LOG, ERROR, f"{self.node.label}: {failed}"))
         try:
             fires = TRUE if self.call() else FALSE
             if self.node.error is not None:
@@ -75,7 +76,8 @@ class RuleState:
             fires = MAYBE
         except Exception as error:
             fires = MAYBE
-            self._failed(explain(error), out)
+            if failed := self.node.failed(error):
+                out.append((LOG, ERROR, f"{self.node.label}: {failed}"))
         if self.hold:
             fires = self._held(fires)
         if fires == self.fires and self.shown >= 0:
@@ -84,12 +86,6 @@ class RuleState:
                 self.show(out)
             return False
         return self._changed(fires, out, at)
-
-    def _failed(self, text: str, out: list[Effect]) -> None:
-        self.moment.errors += 1
-        if text != self.node.error:
-            self.node.error = text
-            out.append((LOG, ERROR, f"rule {self.id}: {text}"))
 
     def _held(self, fires: int) -> int:
         """`for`: true counts once it has lasted."""
@@ -115,17 +111,19 @@ class RuleState:
     def _changed(self, fires: int, out: list[Effect], at: int) -> bool:
         before, self.fires = self.fires, fires
         self._stamp(at)
-        if self.read:
-            if fires == MAYBE:
-                self.values.pop(f"{self.key}.active", None)
-            else:
-                self.values[f"{self.key}.active"] = fires == TRUE
         self.show(out)
         if fires == TRUE and before != TRUE and self.message is not None:
             text = self.message.render(self.values)
             out.append((MESSAGE, text, 0))
             out.append((LOG, WARNING, f"rule {self.id}: {text}"))
         return True
+
+    def publish(self) -> None:
+        """Let expressions see whether it fires; after the rules of a pass."""
+        if self.fires == MAYBE:
+            self.values.pop(f"{self.key}.active", None)
+        else:
+            self.values[f"{self.key}.active"] = self.fires == TRUE
 
     def show(self, out: list[Effect]) -> None:
         """Post the state of RULE:<id> if it is another one."""
@@ -156,10 +154,3 @@ class RuleState:
         self.timers.cancel(("rule", self.index))
         self.node.forget()
         self.show(out)
-
-    @property
-    def active(self) -> bool:
-        return self.fires == TRUE and not self.paused
-
-    def snapshot(self) -> tuple[str, Any]:
-        return self.id, Shown(max(self.shown, 0)).name

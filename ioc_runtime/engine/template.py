@@ -22,7 +22,9 @@ from ioc_runtime.engine.grammar import (
 )
 
 LONGEST = 500
-_FORMAT = re.compile(r"[<>^]?[-+ ]?#?0?(?P<width>\d{0,2}),?(\.(?P<precision>\d{1,2}))?[eEfFgGdsx%]?")
+_FORMAT = re.compile(
+    r"[<>^]?[-+ ]?#?0?(?P<width>\d{0,2}),?(\.(?P<precision>\d{1,2}))?[eEfFgGdsx%]?"
+)
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+){0,2}")
 
 

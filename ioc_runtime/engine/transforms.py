@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ioc_runtime.engine.effects import LOG, Effect
-from ioc_runtime.engine.node import UNKNOWN, Node, explain
+from ioc_runtime.engine.node import UNKNOWN, Node
 from ioc_runtime.engine.outputs import OutputState
 from ioc_runtime.engine.values import coerce
 
@@ -24,29 +24,22 @@ class TransformState:
     def evaluate(self, out: list[Effect], since: int) -> bool:
         """Evaluate and publish; True when readers of the output could see a difference."""
         node = self.node
-        if node.sites:
-            node.prepare()
+        if node.sites and (failed := node.prepare()):
+            out.append((LOG, ERROR, f"{node.label}: {failed}"))
         try:
             value = node.call()
             if not (self.fast and type(value) is float):
                 value = self._fit(value)
-            known = value == value
-            if node.error is not None:
-                node.error = None
+            node.error = None
         except UNKNOWN:
-            known, value = False, None
+            value = None
         except Exception as error:
-            known, value = False, None
-            self._failed(explain(error), out)
-        return self.output.settle(known, value, out, since)
+            value = None
+            if failed := node.failed(error):
+                out.append((LOG, ERROR, f"{node.label}: {failed}"))
+        return self.output.take(value, out, since)
 
     def _fit(self, value: Any) -> Any:
         if isinstance(value, bool | int | float | str):
             return coerce(self.output.plan, value)
         return coerce(self.output.plan, list(value))
-
-    def _failed(self, text: str, out: list[Effect]) -> None:
-        self.output.moment.errors += 1
-        if text != self.node.error:
-            self.node.error = text
-            out.append((LOG, ERROR, f"transform {self.output.name}: {text}"))

@@ -1,0 +1,83 @@
+"""What a change concerns: the transforms and rules that a pass has to evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from ioc_runtime.engine import graph
+from ioc_runtime.engine.node import Node
+from ioc_runtime.engine.rules import RuleState
+from ioc_runtime.engine.transforms import TransformState
+
+
+@dataclass(frozen=True)
+class Concern:
+    """What a pass evaluates, in the order in which it does."""
+
+    transforms: tuple[TransformState, ...]
+    rules: tuple[RuleState, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.transforms or self.rules)
+
+
+NOTHING = Concern((), ())
+
+
+class Concerns:
+    """Finds, and remembers, what each name concerns.
+
+    Transforms bring what reads their outputs, and so on: a pass has to be complete
+    before it starts.
+    """
+
+    def __init__(self, transforms: Sequence[TransformState], rules: Sequence[RuleState]) -> None:
+        self._transforms, self._rules = transforms, rules
+        self._known: dict[str, Concern] = {}
+        self.everything = Concern(tuple(transforms), tuple(rules))
+
+    def of(self, name: str) -> Concern:
+        """What a change of one name concerns."""
+        concern = self._known.get(name)
+        if concern is None:
+            hit = graph.concerned(
+                name,
+                [(t.output.name, t.node.expression.reads) for t in self._transforms],
+                [r.node.expression.reads for r in self._rules],
+            )
+            concern = self._known[name] = self._those(*hit)
+        return concern
+
+    def of_all(
+        self,
+        names: Collection[str],
+        transforms: Iterable[TransformState] = (),
+        rules: Iterable[RuleState] = (),
+    ) -> Concern:
+        """What changes of these names concern, with these transforms and rules."""
+        if len(names) == 1 and not transforms and not rules:
+            return self.of(next(iter(names)))
+        concerns = [self.of(name) for name in names]
+        first, last = {t.index for t in transforms}, {r.index for r in rules}
+        concerns += [self.of(self._transforms[i].output.name) for i in first]
+        for concern in concerns:
+            first.update(t.index for t in concern.transforms)
+            last.update(r.index for r in concern.rules)
+        return self._those(first, last)
+
+    def of_nodes(self, wanted: Callable[[Node], bool]) -> Concern:
+        """What a predicate picks, with all that depends on it."""
+        return self.of_all(
+            (),
+            [t for t in self._transforms if wanted(t.node)],
+            [r for r in self._rules if wanted(r.node)],
+        )
+
+    def _those(self, transforms: Collection[int], rules: Collection[int]) -> Concern:
+        if len(transforms) == len(self._transforms) and len(rules) == len(self._rules):
+            return self.everything
+        return Concern(
+            tuple(self._transforms[i] for i in sorted(transforms)),
+            tuple(self._rules[i] for i in sorted(rules)),
+        )
