@@ -9,6 +9,27 @@ from typing import Any
 Data = dict[str, Any]
 UNITS = ("", "mbar", "°C", "µA", "mm/s", "%", "Ω")
 STATES = ("Off", "On", "OK", "HIGH", "Ready", "Not ready", "Fault", "Très haut", "yes", "n")
+DATABASE = """\
+# a record of the user's own
+record(calc, "$(P)own:sum") {
+    field(INPA, "3")
+    field(CALC, "A + 1")
+    field(EGU, "m\\"m")
+    info(note, "x")
+    alias("${P}own:alias")
+}
+"""
+PLUGIN = """\
+from ioc_runtime import TaskBase
+
+
+class Fuzz(TaskBase):
+    def initialize(self):
+        pass
+
+    def execute(self):
+        pass
+"""
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
 
 
@@ -54,6 +75,8 @@ class _Maker:
         for _ in range(rng.choice((0, 1, 3, 8))):
             self.rule()
         spec: Data = {"prefix": self.prefix}
+        if self.chance(0.15):
+            self.plugin(spec)
         for key, value in (
             ("inputs", self.inputs),
             ("outputs", self.outputs),
@@ -85,8 +108,17 @@ class _Maker:
             spec["access"] = {"operators": ["opi1", "alice@*", "bob@host.example"]}
         if self.chance(0.1):
             spec["iocStats"] = True
+        if self.chance(0.1):
+            spec["database"] = [DATABASE]
         if self.chance(0.2):
             spec["resources"] = {"limits": {"memory": "64Mi"}}
+
+    def plugin(self, spec: Data) -> None:
+        spec["plugin"] = {"inline": {"files": {"fuzz.py": PLUGIN}}, "maxFailures": 3}
+        for _ in range(self.rng.choice((0, 1, 3))):
+            _, data = self.output(("float", "int", "bool", "enum", "string"))
+            if self.chance(0.5):
+                data["maxAge"] = 2
 
     def signal(self, kind: str) -> Data:
         rng = self.rng
