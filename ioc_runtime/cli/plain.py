@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ioc_runtime.cli.child import Event
-from ioc_runtime.cli.view import UNKNOWN, Row, View, audit_text
+from ioc_runtime.cli.view import UNKNOWN, Row, View, audit_text, log_text
 
 QUIET: Final = 10.0
 """Seconds in which a log line that repeats is only counted."""
@@ -72,7 +72,7 @@ class PlainLines:
             case "ready":
                 yield f"ready after {view.ready:.2f} s with {event.get('records')} records"
             case "log":
-                yield f"{event.get('level')} {event.get('text')}"
+                yield f"{event.get('level')} {log_text(event)}"
             case "audit":
                 yield f"put {audit_text(event)}"
             case "step":

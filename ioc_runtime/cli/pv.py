@@ -219,6 +219,15 @@ class Clients:
         for group in _by_protocol(addresses):
             self.of(group[0]).monitor(group, tell)
 
+    def forget(self, protocol: Protocol) -> None:
+        """Drop a protocol's connections: the next use searches anew, at once.
+
+        A PV Access client searches less and less often for a server that was away.
+        """
+        client = self._made.get(protocol)
+        if client is not None and client.close():
+            del self._made[protocol]
+
     def tend(self) -> None:
         """Let the clients do their housekeeping."""
         for client in self._made.values():

@@ -31,9 +31,10 @@ class PvaClient:
         self._context = Context("pva", nt=False)
         self._subscriptions: list[Any] = []
 
-    def close(self) -> None:
-        """Drop all connections."""
+    def close(self) -> bool:
+        """Drop all connections; True: it cannot be used again."""
         self._context.close()
+        return True
 
     def get(self, addresses: Sequence[Address], timeout: float) -> list[Reading]:
         """Read all of them at once; what has not answered in time carries an error."""

@@ -116,7 +116,7 @@ class View:
 
     def _log(self, event: Event) -> None:
         level = str(event.get("level") or "INFO")
-        self.log.append((_time(event), level, str(event.get("text") or "")))
+        self.log.append((_time(event), level, log_text(event)))
 
     def _audit(self, event: Event) -> None:
         self.log.append((_time(event), "AUDIT", audit_text(event)))
@@ -152,6 +152,13 @@ class View:
             before = self._counted[0] if total >= self._counted[0] else 0
             self.evaluations = (total - before) / (when - self._counted[1])
         self._counted = (total, when)
+
+
+def log_text(event: Event) -> str:
+    """A log line, with what was raised at its end."""
+    text = str(event.get("text") or "")
+    raised = str(event.get("traceback") or "").strip().splitlines()[-1:]
+    return f"{text}: {raised[0]}" if raised else text
 
 
 def audit_text(event: Event) -> str:

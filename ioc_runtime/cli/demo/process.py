@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ class StationProcess:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._process: subprocess.Popen[bytes] | None = None
+        self._waker: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; its PVs are there about a second later."""
@@ -32,6 +34,11 @@ class StationProcess:
 
     def kill(self) -> None:
         """End it without a word, as a power cut does."""
+        if self._waker is not None:
+            if self._waker.poll() is None:
+                os.killpg(self._waker.pid, signal.SIGKILL)
+            self._waker.wait()
+            self._waker = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -46,8 +53,10 @@ class StationProcess:
         """
         if self._process is not None:
             pid = self._process.pid
-            subprocess.Popen(
+            self._waker = subprocess.Popen(
                 ["/bin/sh", "-c", f"kill -STOP {pid}; sleep {seconds}; kill -CONT {pid}"],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 process_group=0,
             )

@@ -245,6 +245,8 @@ class Script:
         addresses = [self._address(e.name, p) for e in step.follow for p in protocols]
         wanted = [e for e in step.follow for _ in protocols]
         readings = self._clients.get(addresses, 1.0)
+        if any(reading.error for reading in readings):
+            self._clients.forget("pva")
         return [
             f"{reading.address.given}: expected {one.wanted}, got {_found(reading)}"
             for one, reading in zip(wanted, readings, strict=True)

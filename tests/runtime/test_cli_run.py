@@ -1,0 +1,255 @@
+"""`iocctl run`: a parent that shows a serving process and never leaves it behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.epics_env import EpicsEnv
+from support.spawn import ROOT, Spawn, Spawned
+
+MANIFEST = """\
+apiVersion: ioc-operator.dev/v1alpha1
+kind: IocTask
+metadata: {name: guard}
+spec:
+  prefix: "%s"
+  parameters: {limit: 10}
+  inputs:
+    level: {type: float, value: 3, unit: mm}
+  outputs:
+    alarm: {type: bool, states: [OK, HIGH], severity: {HIGH: MAJOR}}
+    twice: {type: float, unit: mm}
+  transforms: [{output: twice, expression: "2 * level"}]
+  ruleDefaults: {alarm: OK}
+  rules:
+    - {id: high, condition: "level > limit", outputs: {alarm: HIGH}, message: "too high"}
+"""
+
+
+class Runs:
+    """Starts `iocctl run` on a manifest of its own."""
+
+    def __init__(self, spawn: Spawn, env: EpicsEnv, directory: Path) -> None:
+        self._spawn = spawn
+        self.env = env
+        self.prefix = env.prefix
+        self.file = directory / "guard.yaml"
+        self.file.write_text(MANIFEST % env.prefix)
+
+    def __call__(self, *options: str, place: int = 0, ready: bool = True) -> Spawned:
+        started = self.iocctl(
+            "run", str(self.file), "--state", f"state-{place}", *options, place=place
+        )
+        if ready:
+            started.wait_for("ready after")
+        return started
+
+    def iocctl(self, *words: str, place: int = 0) -> Spawned:
+        return self._spawn("-m", "ioc_runtime.cli", *words, env=self.env.server(place))
+
+    def pv(self, *words: str) -> str:
+        """Output of `iocctl pv`, which must go well."""
+        process = self.iocctl("pv", *words)
+        assert process.wait(20) == 0, process.errors
+        return process.output
+
+
+@pytest.fixture
+def run(spawn: Spawn, epics_env: EpicsEnv, tmp_path: Path) -> Iterator[Runs]:
+    yield Runs(spawn, epics_env, tmp_path)
+
+
+def serving_pid(task: Spawned) -> int:
+    """Process id of the serving process, as it said."""
+    found = re.search(r"pid (\d+)", task.wait_for(" starts: "))
+    assert found is not None
+    return int(found[1])
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def until(what: Callable[[], bool], timeout: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_manifest_is_served_and_each_change_is_one_line(run: Runs):
+    task = run()
+    p = run.prefix
+    assert "6 mm" in run.pv("get", f"{p}twice")
+    run.pv("put", f"{p}level", "11")
+    task.wait_for("output alarm HIGH MAJOR")
+    task.wait_for("too high")
+    task.wait_for("rule high is active")
+    assert f"{p}level" in task.wait_for("  put ")
+    alarm = json.loads(run.pv("get", "-o", "json", f"pva://{p}alarm"))
+    assert (alarm["text"], alarm["severity"]) == ("HIGH", "MAJOR")
+    lines = [line[14:] for line in task.lines]
+    assert lines[0].startswith(f"guard starts: prefix {p}, mode reactive")
+    assert len(lines) == len(set(lines)), "a line came twice"
+    started = time.monotonic()
+    assert task.stop() == 0
+    assert time.monotonic() - started < 4
+    assert task.errors == ""
+
+
+def test_prefix_and_set_change_the_manifest_and_for_ends_it_with_0(run: Runs):
+    other = run.prefix + "OTHER:"
+    task = run("--prefix", other, "--set", "parameters.limit=2", "--for", "3")
+    alarm = json.loads(run.pv("get", "-o", "json", f"{other}alarm"))
+    assert alarm["text"] == "HIGH"
+    assert task.wait(10) == 0
+
+
+def test_a_setpoint_outlives_the_process_in_the_state_directory(run: Runs):
+    task = run()
+    run.pv("put", f"{run.prefix}level", "7")
+    assert task.stop() == 0
+    task = run()
+    assert "14 mm" in run.pv("get", f"{run.prefix}twice")
+    assert task.stop() == 0
+
+
+def test_a_bad_manifest_gives_every_problem_with_its_line_and_exit_code_15(run: Runs):
+    text = run.file.read_text()
+    run.file.write_text(text.replace("level > limit", "levle > limit").replace("2 * l", "2 ** * l"))
+    task = run(ready=False)
+    assert task.wait(20) == 15
+    assert task.output == ""
+    assert "guard.yaml:15: spec.rules[0].condition" in task.errors
+    assert "did you mean level?" in task.errors
+    assert "spec.transforms[0].expression" in task.errors
+    assert "Traceback" not in task.errors
+
+
+def test_mistakes_of_usage_have_exit_code_2_and_no_traceback(run: Runs):
+    for words in (
+        ["run", "not-there.yaml"],
+        ["run", "."],
+        ["run", str(run.file), "--set", "limit"],
+        ["run", str(run.file), "--ca-port", "70000"],
+        ["run", str(run.file), "--state", "/proc/no"],
+        ["run"],
+    ):
+        task = run.iocctl(*words)
+        assert task.wait(20) == 2, words
+        assert task.errors
+        assert "Traceback" not in task.errors
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_named(run: Runs):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        task = run("--ca-port", str(port), ready=False)
+        assert task.wait(20) == 11
+    assert re.search(rf"^iocctl: .*CA port {port} is taken", task.errors, re.M), task.errors
+    assert len(task.errors.splitlines()) == 1
+    assert "Traceback" not in task.output
+
+
+def test_a_pv_that_somebody_serves_already_is_refused_and_names_who(run: Runs):
+    first = run()
+    second = run(place=1, ready=False)
+    assert second.wait(30) == 15
+    assert f"{run.prefix}alarm" in second.errors
+    assert str(run.env.places[0].ca) in second.errors
+    assert "Traceback" not in second.errors + second.output
+    assert first.stop() == 0
+
+
+def test_a_serving_process_that_is_killed_is_reported_with_its_signal(run: Runs):
+    task = run()
+    os.kill(serving_pid(task), signal.SIGKILL)
+    assert task.wait(10) == 128 + signal.SIGKILL
+    assert "ended by SIGKILL" in task.errors
+
+
+def test_a_parent_that_is_killed_leaves_nothing_behind(run: Runs):
+    task = run()
+    pid = serving_pid(task)
+    task.kill()
+    until(lambda: gone(pid), timeout=5)
+    os.waitpid(pid, 0)  # the test process adopts orphans
+
+
+def test_a_second_ctrl_c_kills_a_serving_process_that_hangs(run: Runs):
+    task = run()
+    os.kill(serving_pid(task), signal.SIGSTOP)
+    task.popen.send_signal(signal.SIGINT)
+    task.wait_for("Ctrl-C again kills it")
+    task.popen.send_signal(signal.SIGINT)
+    assert task.wait(10) == 128 + signal.SIGKILL
+
+
+@contextmanager
+def on_a_terminal(run: Runs, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`iocctl run` with a terminal of 80 columns and 24 lines."""
+    ours, its = pty.openpty()
+    os.set_blocking(ours, False)
+    env = os.environ | run.env.server(0) | {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    env |= {"COLUMNS": "80", "LINES": "24", "XDG_STATE_HOME": str(run.file.parent)} | more
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ioc_runtime.cli", "run", str(run.file)],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        env=env,
+        start_new_session=True,
+    )
+    os.close(its)
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def read_until(terminal: int, part: str, seen: str = "", timeout: float = 20.0) -> str:
+    deadline = time.monotonic() + timeout
+    while part not in seen:
+        assert time.monotonic() < deadline, seen
+        try:
+            seen += os.read(terminal, 65536).decode("utf-8", "replace")
+        except BlockingIOError:
+            time.sleep(0.02)
+        except OSError:  # the other end has closed
+            assert part in seen, seen
+    return seen
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_a_terminal_gets_a_live_table_and_colours_only_where_wanted(run: Runs, no_color: bool):
+    with on_a_terminal(run, **({"NO_COLOR": "1"} if no_color else {})) as (process, terminal):
+        seen = read_until(terminal, "evaluations/s")
+        run.pv("put", f"{run.prefix}level", "11")
+        seen = read_until(terminal, "active: ", seen)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    for part in ("guard", "inputs", "level", "outputs", "alarm", "HIGH", "MAJOR", "rules"):
+        assert part in seen
+    coloured = re.search(r"\x1b\[[0-9;]*3[0-7][;m]", seen) is not None
+    assert coloured is not no_color
+    assert "Traceback" not in seen
