@@ -3,7 +3,8 @@
 Method. A task has 100 inputs; the source IOC serves 50 of them, nobody serves the
 rest. It runs periodically, ten times a second. After 5 s of grace the client reads
 CYCLE_COUNT, waits, and reads it again; the rate is the difference by the time between
-the two reads. A device that has not come up when its time is over counts as 0 Hz.
+the two reads. The peer checks its inputs one by one before its first cycle, 5 s for
+each dead one: within these seconds it does not get that far.
 Then the reaction of a live input is measured (see benchmarks/reaction.py), beside
 the same device with all inputs alive: "delays nothing" is a ratio of 1.
 The two devices run one after the other.
@@ -29,11 +30,11 @@ GRACE = 5.0
 
 def run(quick: bool) -> list[Row]:
     """Both protocols, ours and the peer."""
-    seconds, n = (5.0, 100) if quick else (15.0, 1000)
+    seconds, n = (3.0, 100) if quick else (15.0, 1000)
     rows = []
-    for protocol in ("ca", "pva"):
+    for protocol in ("ca",) if quick else ("ca", "pva"):
         case = f"50 of 100 inputs dead, {protocol.upper()}, loop of 10 Hz"
-        for kind in ("iocmng", "ours"):
+        for kind in ("ours",) if quick else ("iocmng", "ours"):
             if kind in devices.available():
                 try:
                     rows += apart(_series, case, kind, protocol, seconds, n)

@@ -4,23 +4,24 @@ Method. A C IOC serves one source PV per device. One client (libca or p4p raw, o
 C callback, garbage collector off) puts 0 and 1 in turn to the source of one device,
 and takes the time from just before the put to the arrival of the output's new
 value in the client. Then it lets everything settle for 0.5 to 1.5 ms and goes on with
-the next device: the devices are interleaved change by change, in an order that is
-shuffled anew each round, so that whatever else the machine does hits all alike.
-The put is always a CA put, the cheapest there is; the device's link and the
-client's monitor of the output use the protocol of the case. "client alone" is the
-same with the monitor on the source PV itself: what no device can be faster than.
+the next device. A series has three of them: the client alone (its monitor is on the
+source PV itself: what no device can be faster than), the C record, and the device
+under test. They are interleaved change by change, in an order that is shuffled anew
+each round, so that whatever else the machine does hits all three alike. The put is
+always a CA put, the cheapest there is; the device's link and the client's monitor
+of the output use the protocol of the case.
 
-Figures are medians over the repeats of p50 and p99 of n changes; a ratio is the
-median over the repeats of (device / C record), net is with the p50 of "client
-alone" subtracted on both sides. Everything shares the cores of the machine, as it
-would in a small installation.
+A ratio is device / C record of the same series, the median over its repeats, of p50
+and of p99 of n changes. "net" has the p50 of the client alone subtracted, on both
+sides of its ratio. Everything shares the cores of the machine, as it would in a small
+installation.
 
 "seen by pyepics" and "seen by p4p" are the same with the clients that users have,
 put included (p4p's put asks the server twice): less strict, because the client's
 own share is larger, but what a user sees.
 
-With a burning thread only one such device runs at a time, because it takes a core
-from everything else, the C record beside it included.
+With a burning thread the device takes a core from everything else, the C record
+beside it included.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,49 +69,47 @@ class Device:
 def run(quick: bool) -> list[Row]:
     """All series, one table."""
     n, repeats = (300, 1) if quick else (2000, 3)
-    have = devices.available()
-    calm = [Device(CLIENT), Device(C_RECORD)]
-    if "softioc" in have:
-        calm.append(Device("softioc"))
-    calm += [Device(kind, rules) for kind in ("iocmng", "ours") if kind in have
-             for rules in (1, 50, 200)]  # fmt: skip
-    rows = []
+    have = [kind for kind in ("softioc", "iocmng", "ours") if kind in devices.available()]
+    rows: list[Row] = []
+
+    def series(case: str, protocol: str, device: Device, library: bool = False) -> None:
+        again = repeats if device.kind == "ours" else 1
+        rows.extend(apart(_series, case, protocol, device, n, again, library))
+
     for protocol in ("ca", "pva"):
-        case = f"reaction {protocol.upper()}"
-        rows += apart(_series, case, protocol, calm, n, repeats)
+        for kind in have:
+            for rules in {"softioc": (1,)}.get(kind, (1, 200) if quick else (1, 50, 200)):
+                series(f"reaction {protocol.upper()}", protocol, Device(kind, rules))
     for protocol, library in (("ca", "pyepics"), ("pva", "p4p")):
-        seen = [device for device in calm if device.rules == 1]
-        case = f"reaction {protocol.upper()}, seen by {library}"
-        rows += apart(_series, case, protocol, seen, n, 1, False, True)
+        for kind in have if not quick else ():
+            series(f"reaction {protocol.upper()}, seen by {library}", protocol, Device(kind), True)
     for protocol in ("ca", "pva"):
-        for kind in ("softioc", "iocmng", "ours"):
-            if kind in have:
-                burning = [Device(CLIENT), Device(C_RECORD), Device(kind, burn=True)]
-                count = n if kind == "ours" else min(n, 500)
-                case = f"reaction {protocol.upper()}, a thread burns a core"
-                rows += apart(_series, case, protocol, burning, count, 1, True)
+        for kind in have if not quick else ["ours"]:
+            case = f"reaction {protocol.upper()}, a thread burns a core"
+            series(case, protocol, Device(kind, burn=True))
     return rows
 
 
 def _series(
+    case: str, protocol: str, device: Device, n: int, repeats: int, library: bool
+) -> list[Row]:
+    """The C record and the device, measured together; the client's own share is in both."""
+    slow = device.kind != "ours" and device.burn
+    with Bench(protocol, (Device(CLIENT), Device(C_RECORD), device), library) as bench:
+        bench.measure(100 if slow else 200)  # warm-up
+        taken = [bench.measure(500 if slow else n) for _ in range(repeats)]
+    if bench.broken:
+        return [failed(case, device.label, error) for _, error in bench.broken]
+    rows = [_row(case, protocol, one, taken) for one in bench.used]
+    return [replace(rows[1], device=f"{C_RECORD}, beside {device.label}"), rows[2]]
+
+
+def _row(
     case: str,
     protocol: str,
-    used: Sequence[Device],
-    n: int,
-    repeats: int,
-    brief: bool = False,
-    library: bool = False,
-) -> list[Row]:
-    with Bench(protocol, used, library) as bench:
-        bench.measure(min(n, 200))  # warm-up
-        taken = [bench.measure(n) for _ in range(repeats)]
-        used, broken = bench.used, bench.broken
-    rows = [_row(case, protocol, device, taken) for device in used]
-    rows += [failed(case, device.label, error) for device, error in broken]
-    return [row for row in rows if not brief or row.device != CLIENT]
-
-
-def _row(case: str, protocol: str, device: Device, taken: Sequence[dict[Device, Any]]) -> Row:
+    device: Device,
+    taken: Sequence[dict[Any, Any]],
+) -> Row:
     base, peer = Device(CLIENT), Device(C_RECORD)
     p50 = median(percentile(one[device], 0.5) for one in taken)
     p99 = median(percentile(one[device], 0.99) for one in taken)
