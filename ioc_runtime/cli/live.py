@@ -75,7 +75,7 @@ def picture(view: View, width: int, height: int, footer: Sequence[Text] = ()) ->
     log_lines = min(len(view.log), max(2, room - rows - 2), 6)
     log = _log(view, log_lines)
     table = _signals(view, room - len(log), width)
-    lines = [*head, table, *tail, *log]
+    lines: list[Text | Table] = [*head, table, *tail, *log]
     for line in lines:
         if isinstance(line, Text):
             line.truncate(width, overflow="ellipsis")

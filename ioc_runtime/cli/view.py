@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from signal import Signals
 from typing import Any, Final
 
 from ioc_runtime.cli.child import Event
@@ -172,9 +173,8 @@ def ending(code: int, view: View) -> str:
     if view.error:
         return view.error
     if code < 0:
-        import signal
-
-        name = signal.Signals(-code).name if -code in iter(signal.Signals) else f"signal {-code}"
+        names = {number.value: number.name for number in Signals}
+        name = names.get(-code, f"signal {-code}")
         hint = " (was there enough memory?)" if name == "SIGKILL" else ""
         return f"the serving process was ended by {name}{hint}"
     if code == 0:
