@@ -72,6 +72,11 @@ class Record:
     aliases: tuple[str, ...] = ()
 
     @property
+    def block(self) -> bool:
+        """A text or an array: its value is a block of memory of its own."""
+        return self.length is not None or self.holds == "string"
+
+    @property
     def logged(self) -> bool:
         """Whether the put log shows who writes it."""
         return self.fields.get("ASG") == OPERATOR

@@ -20,6 +20,7 @@ from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
 from ioc_runtime.epics.declare import ARRAYS, Record, database, declare, late_texts, linked_names
 from ioc_runtime.epics.layout import Layouts
 from ioc_runtime.epics.operators import OperatorRecord, Operators
+from ioc_runtime.epics.settle import Settler
 from ioc_runtime.epics.writer import Write, stamp_now, writer
 from ioc_runtime.plan import Plan, Severity, Value
 from ioc_runtime.standard import STANDARD, STATS_PREFIX
@@ -72,6 +73,7 @@ class Served:
         self._by_name: dict[str, OperatorRecord] = {}
         self._on_put = on_put
         self._operators: Operators | None = None
+        self._settler = Settler()
         self._acf: db.AccessFile | None = None
         self._flags: dict[str, list[str]] = {
             "INP": linked_names(plan.inputs),
@@ -154,8 +156,9 @@ class Served:
             db.set_text(field, text)
         layouts = Layouts()
         # Who waits for a record's lock and keeps the interpreter must not wait for
-        # another Python thread. So only what the task's lock guards keeps it: a set-point
-        # is written by the thread of puts too. And a database of the user's own can join
+        # another Python thread. So only what the task's lock alone guards keeps it: a
+        # set-point is written by the thread of puts too, a block posted again by that
+        # of the settler. And a database of the user's own can join
         # our records' locks to records that do anything.
         guarded = {record.name for record in (*self._signals, *self._rules)}
         if self._plan.database:
@@ -164,7 +167,7 @@ class Served:
         bound: list[Write] = []
         standard = {record.name for record in self._standard}
         for record in self._records:
-            keep = record.name in guarded and not record.operator
+            keep = record.name in guarded and not record.operator and not record.block
             memory = layouts.memory(self._plan.prefix, record, keep_interpreter=keep)
             stamp_now(memory)
             bound.append(self._writer(record, memory, record.name in standard))
@@ -176,9 +179,10 @@ class Served:
         )
         self._first_values()
         self._operators.start()
+        self._settler.start()
 
     def _writer(self, record: Record, memory: RecordMemory, standard: bool) -> Write:
-        write = writer(record, memory)
+        write = writer(record, memory, self._settler.watch(memory))
         if not record.operator or self._operators is None:
             return write
         one = OperatorRecord(record, memory, write)
@@ -209,6 +213,7 @@ class Served:
         """Report puts no more. The servers end with the process."""
         if self._operators is not None:
             self._operators.close()
+            self._settler.close()
 
     def post(
         self, slot: int, value: Value | None, severity: Severity, status: int, ns: int

@@ -43,12 +43,16 @@ _SCALARS: Final = {
 }
 
 
-def writer(record: Record, memory: RecordMemory) -> Write:
-    """The function that writes one record."""
+def _done() -> None:
+    """Nothing to do after a write."""
+
+
+def writer(record: Record, memory: RecordMemory, written: Callable[[], None] = _done) -> Write:
+    """The function that writes one record; `written` is called after a text or an array."""
     if record.length is not None:
-        return _array(record, memory, record.length)
+        return _array(record, memory, record.length, written)
     if record.holds == "string":
-        return _text(memory, record.size)
+        return _text(memory, record.size, written)
     if record.holds == "float":
         return _float(memory)
     if record.holds == "enum":
@@ -138,7 +142,10 @@ def _whole(memory: RecordMemory, form: str, low: int, high: int) -> Write:
 
 
 def _blocks(
-    memory: RecordMemory, store: Callable[[Any], None], pack: Callable[[Any], Any]
+    memory: RecordMemory,
+    store: Callable[[Any], None],
+    pack: Callable[[Any], Any],
+    written: Callable[[], None],
 ) -> Write:
     """A record whose value is a block of memory: `pack` makes it, or None where it cannot."""
     alarm, udf, stamp = _head(memory)
@@ -150,6 +157,7 @@ def _blocks(
         packed = None if value is None else pack(value)
         if packed is None:
             invalid(status if value is None else _UNFIT, ns, unwritten)
+            written()
             return
         seconds, rest = epics_time(ns)
         memory.lock(memory.pointer)
@@ -166,11 +174,12 @@ def _blocks(
             memory.process(memory.pointer)
         finally:
             memory.unlock(memory.pointer)
+        written()
 
     return write
 
 
-def _text(memory: RecordMemory, size: int) -> Write:
+def _text(memory: RecordMemory, size: int, written: Callable[[], None]) -> Write:
     characters = memory.pointed("VAL", size, "B")
     length = memory.scalar("LEN", "I")
 
@@ -185,13 +194,13 @@ def _text(memory: RecordMemory, size: int) -> Write:
         characters[: len(data)] = data
         length[0] = len(data)
 
-    return _blocks(memory, store, pack)
+    return _blocks(memory, store, pack, written)
 
 
 _ARRAYS: Final = {"float": ("d", 8), "int": ("i", 4), "bool": ("i", 4), "enum": ("i", 4)}
 
 
-def _array(record: Record, memory: RecordMemory, length: int) -> Write:
+def _array(record: Record, memory: RecordMemory, length: int, written: Callable[[], None]) -> Write:
     count = memory.scalar("NORD", "I")
     if record.holds == "string":
         pack, form, width = _pack_texts, "B", _ELEMENT
@@ -211,7 +220,7 @@ def _array(record: Record, memory: RecordMemory, length: int) -> Write:
         elements[: len(data)] = data
         count[0] = len(data) // scale
 
-    return _blocks(memory, store, packed)
+    return _blocks(memory, store, packed, written)
 
 
 def _pack_numbers(code: str) -> Callable[[Sequence[Any]], Any]:

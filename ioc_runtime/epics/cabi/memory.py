@@ -55,6 +55,10 @@ RELIED_ON: Final[Mapping[str, Mapping[str, tuple[int, int]]]] = {
 """Record type -> field -> size in bytes and DBF number that the writer relies on."""
 
 
+_EVERYTHING: Final = 1 | 2 | 4
+"""Event masks of value, archive and alarm."""
+
+
 class LayoutError(Exception):
     """A record is not laid out as the writer expects; nothing is served."""
 
@@ -136,6 +140,14 @@ class RecordMemory:
         if not target:
             raise LayoutError(f"{self.name}: field {field} points nowhere")
         return _view(target, size, form)
+
+    def post_again(self) -> None:
+        """Send the record as it is to every client that follows it."""
+        self.lock(self.pointer)
+        try:
+            db.libraries().core.db_post_events(self.pointer, None, _EVERYTHING)
+        finally:
+            self.unlock(self.pointer)
 
     def snapshot(self, size: int) -> bytes:
         """The first `size` bytes of the record."""
