@@ -28,6 +28,7 @@ from ioc_runtime.task.saying import Sayings
 from ioc_runtime.version import __version__
 
 if TYPE_CHECKING:
+    from ioc_runtime.engine.recording import Recorder
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
     from ioc_runtime.epics.served import Served
@@ -87,6 +88,7 @@ class Task:
         self._began = time.monotonic()
         self._failing = ""
         self._ended = False
+        self._recorder: Recorder | None = None
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
         self._outputs = {signal.name: i for i, signal in enumerate(plan.outputs)}
 
@@ -130,6 +132,8 @@ class Task:
             if not self._state.flush(0.5):
                 log.error("the state file could not be written in time")
             self._state.close()
+        if self._recorder is not None:
+            self._recorder.close(0.5)
         if self._loaded is not None:
             self._loaded.close()
 
@@ -184,7 +188,7 @@ class Task:
         if self.options.record is not None:
             from ioc_runtime.engine.recording import Recorder
 
-            engine = Recorder(engine, self.options.record)
+            engine = self._recorder = Recorder(engine, self.options.record)
         return engine
 
     def _serve(self) -> Served:
