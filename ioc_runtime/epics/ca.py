@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import struct
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from ioc_runtime.engine.values import BadValue, coerce
+from ioc_runtime.engine.values import BadValue
+from ioc_runtime.epics import dbr
+from ioc_runtime.epics.ca_values import payload
 from ioc_runtime.epics.cabi import ca
 from ioc_runtime.epics.client_thread import ClientThread
 from ioc_runtime.epics.feed import INVALID, READ, READ_ACCESS, Feed, Memory, fit
@@ -18,12 +19,9 @@ from ioc_runtime.plan import Link, Signal
 
 _log = logging.getLogger(__name__)
 
-_INTEGERS = {
-    ca.SHORT: (-(2**15), 2**15 - 1),
-    ca.ENUM: (0, 2**16 - 1),
-    ca.CHAR: (-(2**7), 2**8 - 1),
-    ca.LONG: (-(2**31), 2**31 - 1),
-}
+_WINDOW = 200_000
+"""Bytes of unanswered writes to one server, from which on libca may wait until it reads
+them (it does above 256 KiB). A single larger write does not wait; whatever follows would."""
 
 
 class CaClient:
@@ -35,7 +33,21 @@ class CaClient:
         self._context = ca.Context()
         self._unsent = False
         self._links: list[CaReader | CaTarget] = []  # libca holds their callbacks
+        self._unanswered: dict[str, int] = {}
         thread.after_batch.append(self._flush)
+
+    def sent(self, host: str, size: int) -> None:
+        """A write is on its way to a server, or (size below 0) has been answered."""
+        left = self._unanswered.get(host, 0) + size
+        if left:
+            self._unanswered[host] = left
+        else:
+            del self._unanswered[host]
+
+    def clogged(self, host: str, size: int = 0) -> bool:
+        """Whether a request to this server might wait for it to read earlier ones."""
+        unanswered = self._unanswered.get(host, 0)
+        return bool(unanswered) and unanswered + size > _WINDOW
 
     def reader(self, link: Link, feed: Feed) -> CaReader:
         """Follow a PV from now on."""
@@ -88,11 +100,12 @@ class CaReader:
 
     def poke(self) -> None:
         """Ask for the value; the answer is a sample or a sign of life. In the client thread."""
-        if self._request is not None and not self._asked:
-            self._asked = True
-            if self._channel.get(*self._request) != ca.NORMAL:
-                self._asked = False
-            self._client.flush_later()
+        if self._request is None or self._asked or self._client.clogged(self._channel.host):
+            return
+        self._asked = True
+        if self._channel.get(*self._request) != ca.NORMAL:
+            self._asked = False
+        self._client.flush_later()
 
     def _connection(self, up: bool) -> None:
         if up:
@@ -130,7 +143,7 @@ class CaReader:
             return
         live = self._live = [True]
         self._names = []
-        if native == ca.ENUM and count == 1 and self._feed.signal.type not in ("float", "int"):
+        if native == dbr.ENUM and count == 1 and self._feed.signal.type not in ("float", "int"):
             self._ask_names(live)
         else:
             self._follow(live)
@@ -143,9 +156,9 @@ class CaReader:
             if live[0]:
                 self._client.thread.post(self._named, live, status, data)
 
-        callback = ca.raw_event(answer, ca.STATE_NAMES_SIZE)
+        callback = ca.raw_event(answer, dbr.STATE_NAMES_SIZE)
         self._callbacks.append(callback)
-        if self._channel.get(ca.GR_ENUM, 1, callback) != ca.NORMAL:
+        if self._channel.get(dbr.GR_ENUM, 1, callback) != ca.NORMAL:
             self._failed(ca.NO_READ_ACCESS)
 
     def _named(self, live: list[bool], status: int, data: bytes) -> None:
@@ -154,16 +167,16 @@ class CaReader:
         if status != ca.NORMAL:
             self._failed(status)
             return
-        self._names = ca.state_names(data)
+        self._names = dbr.state_names(data)
 
         def renamed(status: int, _: int, data: bytes) -> None:
-            if live[0] and status == ca.NORMAL and ca.state_names(data) != self._names:
+            if live[0] and status == ca.NORMAL and dbr.state_names(data) != self._names:
                 live[0] = False
                 self._client.thread.post(self._arrived)
 
-        callback = ca.raw_event(renamed, ca.STATE_NAMES_SIZE)
+        callback = ca.raw_event(renamed, dbr.STATE_NAMES_SIZE)
         self._callbacks.append(callback)
-        self._events.append(self._channel.subscribe(ca.GR_ENUM, 1, ca.PROPERTY, callback))
+        self._events.append(self._channel.subscribe(dbr.GR_ENUM, 1, ca.PROPERTY, callback))
         self._follow(live)
         self._client.flush_later()
 
@@ -174,16 +187,16 @@ class CaReader:
         remember = self._feed.remember or self._link.poll is not None
         sample = self._memory.sample if remember else self._feed.sample
         kind, wanted, make = self._decoder(native, count)
-        dbr = kind + ca.TIME
+        timed = kind + dbr.TIME
         if remember:
             callback = make(live, self._answer)
             self._callbacks.append(callback)
-            self._request = (dbr, wanted, callback)
+            self._request = (timed, wanted, callback)
         if self._link.poll is None:
             callback = make(live, sample)
             self._callbacks.append(callback)
             mask = ca.VALUE | ca.ALARM
-            self._events.append(self._channel.subscribe(dbr, wanted, mask, callback))
+            self._events.append(self._channel.subscribe(timed, wanted, mask, callback))
         elif not self._polls:
             self._polls = True
             self._poll(time.monotonic(), self._link.poll)
@@ -195,17 +208,17 @@ class CaReader:
     ) -> tuple[int, int, Callable[[list[bool], ca.Sample], ca.EventCallback]]:
         """How to ask for the source: type, number of elements, and what makes the callback."""
         signal, names, failed = self._feed.signal, self._names, self._failed
-        number = native != ca.STRING and (native != ca.ENUM or signal.type in ("float", "int"))
+        number = native != dbr.STRING and (native != dbr.ENUM or signal.type in ("float", "int"))
         if count == 1 and number and signal.type == "float" and signal.length is None:
-            return ca.DOUBLE, 1, lambda live, sample: ca.scalar_double(live, sample, failed)
-        if native == ca.CHAR and count > 1 and signal.type == "string":
-            decode: Callable[[bytes, int], Any] = ca.text
-            kind = ca.CHAR
-        elif native == ca.STRING:
-            kind, decode = native, ca.strings
+            return dbr.DOUBLE, 1, lambda live, sample: ca.scalar_double(live, sample, failed)
+        if native == dbr.CHAR and count > 1 and signal.type == "string":
+            decode: Callable[[bytes, int], Any] = dbr.text
+            kind = dbr.CHAR
+        elif native == dbr.STRING:
+            kind, decode = native, dbr.strings
         else:
-            kind = ca.DOUBLE if native == ca.FLOAT and count == 1 else native
-            decode = ca.numbers(kind)
+            kind = dbr.DOUBLE if native == dbr.FLOAT and count == 1 else native
+            decode = dbr.numbers(kind)
 
         def make(live: list[bool], sample: ca.Sample) -> ca.EventCallback:
             def fitted(raw: Any, severity: int, status: int, ns: int) -> None:
@@ -245,11 +258,11 @@ class CaTarget:
         self._report = connected
         self._names: list[str] = []
         self._ready = self._writable = False
-        self._waiting: dict[int, Done] = {}
+        self._waiting: dict[int, tuple[Done, str, int]] = {}
         self._token = 0
         self._put_done = ca.raw_event(self._answered)
         self._barrier_done = ca.raw_event(self._passed)
-        self._names_done = ca.raw_event(self._named, ca.STATE_NAMES_SIZE)
+        self._names_done = ca.raw_event(self._named, dbr.STATE_NAMES_SIZE)
         self._open()
 
     def _open(self) -> None:
@@ -276,9 +289,14 @@ class CaTarget:
             return
         if not self._channel.writable:
             raise BadValue("its server does not let this host and user write")
-        kind, count, data = _payload(self._signal, value, native, self._channel.count, self._names)
+        kind, count, data = payload(self._signal, value, native, self._channel.count, self._names)
+        host = self._channel.host
+        if self._client.clogged(host, len(data)):
+            done("its server does not take what was written before")
+            return
+        self._client.sent(host, len(data))
         self._token += 1
-        self._waiting[self._token] = done
+        self._waiting[self._token] = done, host, len(data)
         if wait:
             status = self._channel.put_callback(kind, count, data, self._put_done, self._token)
         else:
@@ -297,8 +315,8 @@ class CaTarget:
 
     def _arrived(self) -> None:
         self._names = []
-        if self._channel.native == ca.ENUM:
-            self._channel.get(ca.GR_ENUM, 1, self._names_done)
+        if self._channel.native == dbr.ENUM:
+            self._channel.get(dbr.GR_ENUM, 1, self._names_done)
             self._client.flush_later()
         elif self._channel.native >= 0:
             self._set_ready(True)
@@ -316,7 +334,7 @@ class CaTarget:
             self._client.thread.post(self._with_names, status, data)
 
     def _with_names(self, status: int, data: bytes) -> None:
-        self._names = ca.state_names(data) if status == ca.NORMAL else []
+        self._names = dbr.state_names(data) if status == ca.NORMAL else []
         self._set_ready(self._channel.native >= 0)
 
     def _set_ready(self, ready: bool) -> None:
@@ -336,8 +354,10 @@ class CaTarget:
             self._report(True)
 
     def _answered(self, status: int, token: int, _: bytes) -> None:
-        done = self._waiting.pop(token, None)
-        if done is not None:
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None:
+            done, host, size = waiting
+            self._client.thread.post(self._client.sent, host, -size)
             done(None if status == ca.NORMAL else _cause(status))
 
     def _passed(self, status: int, token: int, _: bytes) -> None:
@@ -348,60 +368,3 @@ def _cause(status: int) -> str:
     if status == ca.DISCONNECTED:
         return "the connection was lost meanwhile"
     return f"its server says: {ca.message(status)}"
-
-
-def _payload(
-    signal: Signal, value: Any, native: int, room: int, names: Sequence[str]
-) -> tuple[int, int, bytes]:
-    """Type, count and data of a put to a target of a native type with `room` elements.
-
-    :raises BadValue: when the target has nothing that corresponds to the value.
-    """
-    if native == ca.CHAR and room > 1 and signal.type == "string" and signal.length is None:
-        data = value.encode() + b"\0"
-        if len(data) > room:
-            raise BadValue(f"the target holds {room - 1} bytes of text, this is {len(data) - 1}")
-        return ca.CHAR, len(data), data
-    values = list(value) if signal.length is not None else [value]
-    if len(values) > room:
-        raise BadValue(f"the target has {room} elements, this is {len(values)}")
-    if not values:
-        raise BadValue("Channel Access cannot write an array without elements")
-    if signal.type == "string" and native != ca.STRING:
-        if native == ca.ENUM and any(names):
-            return ca.ENUM, len(values), ca.pack(ca.ENUM, [_index(names, v) for v in values])
-        native = ca.STRING
-    if native == ca.STRING:
-        return ca.STRING, len(values), ca.pack(ca.STRING, [_text(signal, v) for v in values])
-    try:
-        items = [_number(signal, v, native, names) for v in values]
-        return native, len(values), ca.pack(native, items)
-    except (struct.error, OverflowError):
-        raise BadValue("the number is out of the range of the target") from None
-
-
-def _index(names: Sequence[str], value: str) -> int:
-    if value not in names:
-        raise BadValue(f"the target knows {', '.join(names)}")
-    return names.index(value)
-
-
-def _text(signal: Signal, value: Any) -> bytes:
-    if signal.type in ("enum", "bool") and signal.states:
-        value = signal.states[value]
-    data = str(value).encode()
-    if len(data) > 39:
-        raise BadValue(f"the target holds 39 bytes of text, this is {len(data)}")
-    return data
-
-
-def _number(signal: Signal, value: Any, native: int, names: Sequence[str]) -> Any:
-    if native == ca.ENUM and signal.type in ("enum", "bool") and any(names):
-        mirrored = Signal(name=signal.name, type=signal.type, states=tuple(names))
-        return coerce(mirrored, int(value), signal.states)
-    limits = _INTEGERS.get(native)
-    if limits is None:
-        return float(value)
-    if not limits[0] <= value <= limits[1]:  # also refuses NaN
-        raise BadValue(f"the target takes {limits[0]} to {limits[1]}")
-    return int(value) & 0xFF if native == ca.CHAR else int(value)

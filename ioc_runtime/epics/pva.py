@@ -103,7 +103,7 @@ class _Monitor:
                 self._name, partial(self._event, pops), request=self._request
             )
             # Subscription.pop adds an unwrapping that does nothing here, and two log calls.
-            pops.append(super(Subscription, self._subscription).pop)
+            pops.append(super(Subscription, self._subscription).pop)  # type: ignore[misc]
 
     def _event(self, pops: list[Callable[[], Any]]) -> None:
         keep_thread_state()
@@ -294,8 +294,9 @@ class PvaTarget:
             self._client.thread.post(self._report, True)
 
     def _lost(self) -> None:
-        # At once: p4p would send what is under way again to a target that comes back.
-        self._cancel()
+        # Not here: pvxs is going through its operations and crashes when one of them
+        # is closed meanwhile. A put that has not begun would go out after a reconnection.
+        self._client.thread.post(self._cancel)
         if self._ready:
             self._ready = False
             self._client.thread.post(self._report, False)

@@ -33,11 +33,11 @@ class Search:
         """Name -> "host:port" (CA) or PVA_SERVER."""
         self._names = list(dict.fromkeys(names))
         self._all_found = threading.Event()
-        searches = {"ca": _CaSearch, "pva": _PvaSearch}
         self._searches: list[_CaSearch | _PvaSearch] = []
         try:
             for protocol in protocols:
-                self._searches.append(searches[protocol](self._names, self._note))
+                kind = _CaSearch if protocol == "ca" else _PvaSearch
+                self._searches.append(kind(self._names, self._note))
         except BaseException:
             self.close()
             raise

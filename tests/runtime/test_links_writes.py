@@ -115,6 +115,7 @@ def test_a_slow_target_delays_neither_its_newest_value_nor_its_neighbours(
         wait_until(lambda: all(links.outputs) and heard.last(0))
         began = time.monotonic()
         links.write(0, 1.0)
+        time.sleep(0.1)  # it is under way
         for n in range(50):
             links.write(1, float(n))
             links.write(2, n)

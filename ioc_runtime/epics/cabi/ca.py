@@ -14,7 +14,6 @@ import ctypes
 import importlib.util
 import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from struct import Struct
 from typing import Any, Final
 
 from ioc_runtime.epics.cabi.threads import keep_thread_state
+from ioc_runtime.epics.dbr import HEAD, OFFSET, SIZE
 
 _log = logging.getLogger(__name__)
 
@@ -33,19 +33,9 @@ NO_WRITE_ACCESS: Final = 376
 VALUE, ALARM, PROPERTY = 1, 4, 8
 """Event masks of a subscription (DBE_VALUE, DBE_ALARM, DBE_PROPERTY)."""
 
-STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = range(7)
-"""Native types of a channel; as DBR types they carry the value alone."""
-TIME = 14
-"""Added to a native type: value with status, severity and time."""
-GR_ENUM: Final = 24
-
 _CONNECTED = 6
 _PRIORITY = 20
 _EPOCH = 631_152_000 * 1_000_000_000
-_HEAD = Struct("=hhII")
-_OFFSET = {STRING: 12, SHORT: 14, FLOAT: 12, ENUM: 14, CHAR: 15, LONG: 12, DOUBLE: 16}
-_FORMAT = {SHORT: "h", FLOAT: "f", ENUM: "H", CHAR: "B", LONG: "i", DOUBLE: "d"}
-_SIZE = {STRING: 40, SHORT: 2, FLOAT: 4, ENUM: 2, CHAR: 1, LONG: 4, DOUBLE: 8}
 _SCALAR_DOUBLE = Struct("=hhII4xd")
 
 
@@ -337,7 +327,7 @@ def decoded(
     native: int,
 ) -> EventCallback:
     """Callback for any TIME type: `decode` makes the value from the data and the count."""
-    offset, size, string_at, head = _OFFSET[native], _SIZE[native], ctypes.string_at, _HEAD
+    offset, size, string_at, head = OFFSET[native], SIZE[native], ctypes.string_at, HEAD
 
     def callback(args: _Event) -> None:
         if not live[0]:
@@ -367,41 +357,6 @@ def raw_event(done: Callable[[int, int, bytes], None], size: int = 0) -> EventCa
         _guarded(done, args.status, args.token or 0, data)
 
     return _ON_EVENT(callback)
-
-
-def numbers(native: int) -> Callable[[bytes, int], list[Any]]:
-    """Decoder of an array of a numeric native type."""
-    code = _FORMAT[native]
-    return lambda data, count: list(Struct(f"={count}{code}").unpack_from(data))
-
-
-def strings(data: bytes, count: int) -> list[str]:
-    """Decoder of an array of strings."""
-    return [text(data[start : start + 40], 40) for start in range(0, count * 40, 40)]
-
-
-def text(data: bytes, count: int) -> str:
-    """Decoder of characters up to the first NUL."""
-    return data[:count].split(b"\0", 1)[0].decode("utf-8", "replace")
-
-
-STATE_NAMES_SIZE: Final = 6 + 16 * 26 + 2
-
-
-def state_names(data: bytes) -> list[str]:
-    """Names in a GR_ENUM reply."""
-    count = min(int.from_bytes(data[4:6], sys.byteorder), 16)
-    return [text(data[start : start + 26], 26) for start in range(6, 6 + 26 * count, 26)]
-
-
-def pack(native: int, values: Sequence[Any]) -> bytes:
-    """Values as a server of that native type takes them.
-
-    :raises struct.error, OverflowError: for a number out of the type's range.
-    """
-    if native == STRING:
-        return b"".join(value.ljust(40, b"\0") for value in values)
-    return Struct(f"={len(values)}{_FORMAT[native]}").pack(*values)
 
 
 def _guarded(function: Callable[..., None], *args: Any) -> None:
