@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ioc_runtime.epics.cabi.memory import RecordMemory
 from ioc_runtime.epics.served import Served
 from ioc_runtime.plan import from_json
 
@@ -39,6 +40,13 @@ def run(command: dict[str, Any]) -> Any:
         case "post":
             command["ns"] = command.get("ns", 0)
             served.post(slots[command.pop("name")], **command)
+        case "pair":
+            # Both under one lock: EPICS sends neither before both are made.
+            memory = RecordMemory(plan.prefix + command["name"], "", {}, keep_interpreter=False)
+            memory.lock(memory.pointer)
+            served.post(slots[command["name"]], command["value"], 0, 0, 0)
+            served.post(slots[command["name"]], None, 3, 14, 0)
+            memory.unlock(memory.pointer)
         case "rule":
             served.rule(command["index"], command["state"], 0)
         case "standard":
