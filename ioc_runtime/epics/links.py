@@ -6,6 +6,7 @@ network. Clients are imported when the plan has a link that needs them.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -73,6 +74,8 @@ class Links:
 
         :raises OSError, ImportError: when a client does not start.
         """
+        # A client thread that calls into an interpreter that ends aborts the process.
+        atexit.register(self.close)
         self._thread.start()
         self._thread.post(self._open)
         self._ready.wait()
@@ -81,6 +84,9 @@ class Links:
 
     def close(self, timeout: float = 0.9) -> None:
         """End all links; the sink is not called any more. Not while holding a lock of its."""
+        if not self._ready.is_set():
+            return  # never opened
+        atexit.unregister(self.close)
         self._thread.post(self._close)
         if not self._thread.stop(timeout):
             _log.warning("links did not close within %g s", timeout)

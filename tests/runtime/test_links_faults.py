@@ -237,3 +237,51 @@ def test_a_sink_that_raises_loses_one_sample_and_says_so(source: Source, caplog)
         wait_until(lambda: heard.value(0) == heard.value(1) == 3.0)
     assert heard.values(0) == heard.values(1) == [0.25, 2.0, 3.0]
     assert caplog.text.count("a sample was lost") == 2
+
+
+def test_links_close_in_time_beside_a_frozen_server(source: Source):
+    source.start(many=100)
+    names = [f"N{n}" for n in range(100)]
+    with followed(*(signal for name in names for signal in both(source, name))) as (links, heard):
+        wait_until(lambda: all(links.inputs))
+        source.process.freeze()  # `followed` says how long the end may take
+
+
+FORGETFUL = """
+import sys, time
+from ioc_runtime.epics.links import Links
+from ioc_runtime.plan import Input, Link, Plan
+
+class Sink:
+    heard = set()
+    def sample(self, i, *rest):
+        self.heard.add(i)
+    def alive(self, i):
+        pass
+    def disconnected(self, i):
+        pass
+
+pv = sys.argv[1]
+inputs = (
+    Input("a", "float", link=Link("ca", pv)),
+    Input("b", "float", link=Link("pva", pv)),
+)
+links = Links(Plan("t", "", "T:", inputs=inputs), Sink())
+links.open()
+while len(Sink.heard) < 2:
+    time.sleep(0.01)
+print("follows", flush=True)
+time.sleep(0.2)
+raise SystemExit(3)
+"""
+
+
+def test_a_process_that_ends_with_open_links_ends_with_its_own_exit_code(
+    source: Source, spawn: Spawn, epics_env: EpicsEnv
+):
+    source.start()
+    ends = [spawn("-c", FORGETFUL, source.prefix + "F", until="follows") for _ in range(4)]
+    source.do("burst", name="F", count=2000, rate=2000)
+    for process in ends:
+        assert process.wait() == 3
+        assert process.errors == ""
