@@ -1,13 +1,15 @@
 """Dead inputs: does a loop of 10 Hz keep its rate when half of its inputs are dead?
 
-Method. A task has 100 inputs; the source IOC serves 50 of them, nobody serves the
-rest. It runs periodically, ten times a second. After 5 s of grace the client reads
-CYCLE_COUNT, waits, and reads it again; the rate is the difference by the time between
-the two reads. The peer checks its inputs one by one before its first cycle, 5 s for
-each dead one: within these seconds it does not get that far.
-Then the reaction of a live input is measured (see benchmarks/reaction.py), beside
-the same device with all inputs alive: "delays nothing" is a ratio of 1.
-The two devices run one after the other.
+Method. A task has 100 inputs and a rule on each; the source IOC serves 50 of them,
+nobody serves the rest. It runs periodically, ten times a second. After some seconds
+of grace the client reads CYCLE_COUNT, waits, and reads it again; the rate is the
+difference by the time between the two reads. The peer checks its inputs one by one
+before its first cycle, 5 s for each dead one: within these seconds it does not get
+that far.
+
+"Delays nothing" is the reaction of a live input (as in benchmarks/reaction.py) of
+this task and of the same task with all 100 inputs alive, in a second process beside
+it, interleaved change by change: the ratio of the two.
 """
 
 from __future__ import annotations
@@ -44,54 +46,53 @@ def run(quick: bool) -> list[Row]:
 
 
 def _series(case: str, kind: str, protocol: str, seconds: float, n: int) -> list[Row]:
-    rate, latency = _measure(kind, protocol, INPUTS // 2, seconds, n)
-    figure = f"{rate:.2f} Hz"
-    if kind != "ours":
-        return [Row(case, kind, figure, f"{rate / 10:.3f}", values={"rate": rate})]
-    healthy, calm = apart(_measure, kind, protocol, 0, 3.0, n)
-    ratio = percentile(latency, 0.5) / percentile(calm, 0.5)
-    figure += f", reaction p50 {percentile(latency, 0.5):.0f} µs"
-    values = {"rate": rate, "rate_alive": healthy, "reaction_ratio": ratio}
-    reached = round(rate, 1) == 10.0
-    text = f"{rate / 10:.3f}; reaction {ratio:.2f} × all alive"
-    return [Row(case, kind, figure, text, "10.0 Hz, nothing delayed", reached, values)]
-
-
-def _measure(
-    kind: str, protocol: str, dead: int, seconds: float, n: int
-) -> tuple[float, list[float]]:
-    """Loop rate in Hz, and reactions of a live input in µs."""
     from benchmarks import caclient
-    from benchmarks.reaction import Target
 
     tag = f"D{random.SystemRandom().randrange(10**6)}"
-    source, own = Ports(), Ports()
-    os.environ.update(client_environment([source, own]))
+    source, half, whole = Ports(), Ports(), Ports()
+    os.environ.update(client_environment([source, half, whole]))
     names = [f"{tag}:SRC:{k}" for k in range(INPUTS)]
-    alive = names[: INPUTS - dead]
+    served = [*names[: INPUTS // 2], *(f"{name}B" for name in names)]
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        database = [devices.record("ao", name, VAL="0", PINI="YES") for name in alive]
+        database = [devices.record("ao", name, VAL="0", PINI="YES") for name in served]
         stack.enter_context(devices.c_ioc("\n".join(database), work, [source], source))
         start = _start_ours if kind == "ours" else _start_iocmng
-        stack.enter_context(start(f"{tag}:D:", names, protocol, work, source, own))
+        stack.enter_context(start(f"{tag}:D:", names, protocol, work, source, half))
         try:
             count = caclient.Channel(f"{tag}:D:CYCLE_COUNT", 20.0)
         except TimeoutError:
-            return 0.0, []
+            return [Row(case, kind, "does not serve yet after 20 s")]
         time.sleep(GRACE)
         first, at = count.get(), time.monotonic()
         time.sleep(seconds)
         rate = (count.get() - first) / (time.monotonic() - at)
         if kind != "ours":
-            return rate, []
-        target = Target(names[0], f"{tag}:D:y", protocol, False)
+            return [Row(case, kind, f"{rate:.2f} Hz", f"{rate / 10:.3f}", values={"rate": rate})]
+        (work / "alive").mkdir()
+        alive = [f"{name}B" for name in names]
+        stack.enter_context(start(f"{tag}:E:", alive, protocol, work / "alive", source, whole))
+        dead, calm = _reactions([(names[0], f"{tag}:D:y"), (alive[0], f"{tag}:E:y")], protocol, n)
+    ratio = dead / calm
+    values = {"rate": rate, "reaction_ratio": ratio, "p50": dead, "p50_alive": calm}
+    figure = f"{rate:.2f} Hz, reaction p50 {dead:.0f} µs"
+    text = f"{rate / 10:.3f}; reaction {ratio:.2f} × all alive"
+    return [Row(case, kind, figure, text, "10.0 Hz", round(rate, 1) == 10.0, values)]
+
+
+def _reactions(pairs: list[tuple[str, str]], protocol: str, n: int) -> list[float]:
+    """p50 in µs of each (source, output), interleaved."""
+    from benchmarks.reaction import Target
+
+    targets = [Target(source, output, protocol, False) for source, output in pairs]
+    for target in targets:
         target.settle()
-        latencies: list[float] = []
-        for k in range(n):
-            time.sleep(0.002)
-            latencies.append(target.change(float((k + 1) % 2)) or 1e6)
-        return rate, latencies
+    taken: list[list[float]] = [[] for _ in targets]
+    for k in range(n):
+        for found, target in zip(taken, targets, strict=True):
+            time.sleep(0.001)
+            found.append(target.change(float((k + 1) % 2)) or 1e6)
+    return [percentile(found, 0.5) for found in taken]
 
 
 def _start_ours(

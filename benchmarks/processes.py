@@ -119,6 +119,7 @@ class Process:
             text=True,
             preexec_fn=_without_memory_lock,
         )
+        self._said = ""
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -148,7 +149,8 @@ class Process:
             with suppress(queue.Empty):
                 line = self._lines.get(timeout=left)
                 if line is None:
-                    raise RuntimeError(f"{self._name()} ended before it said {text!r}")
+                    raise RuntimeError(f"{self._name()} ended early: {self._last_words()}")
+                self._said = line
                 if text in line:
                     return line
         raise RuntimeError(f"{self._name()} did not say {text!r} within {timeout:g} s")
@@ -185,7 +187,14 @@ class Process:
         self.stop()
 
     def _name(self) -> str:
-        return " ".join(str(word) for word in self._child.args[:4])  # type: ignore[index]
+        command, *arguments = (str(word) for word in self._child.args)  # type: ignore[union-attr]
+        return " ".join([Path(command).name, *arguments[:2]])
+
+    def _last_words(self) -> str:
+        """The last thing it said, on either stream."""
+        logged = Path(self._log.name).read_text("utf-8", "replace") if self._log else ""
+        lines = [line for line in logged.splitlines() if line.strip()]
+        return self._said or (lines[-1] if lines else "it said nothing")
 
 
 def python(module: str, *arguments: str) -> list[str]:

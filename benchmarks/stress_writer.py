@@ -184,6 +184,7 @@ def ca_client(prefix: str, seconds: float) -> None:
     ]
     for pv in pvs:
         assert pv.wait_for_connection(10), pv.pvname
+    epics.ca.flush_io()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for name, pv in zip(VALUES, pvs, strict=True):
