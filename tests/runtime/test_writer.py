@@ -106,6 +106,7 @@ def test_an_alarm_that_follows_a_text_or_an_array_at_once_is_shown_in_the_end(se
     ]
     for pv in pvs:
         assert pv.wait_for_connection(10)
+    epics.ca.flush_io()  # pyepics leaves its last subscription unsent
     for number in range(5):
         time.sleep(0.3)
         serving.do("pair", name="a", value=[float(number)] * 1000)
