@@ -231,4 +231,5 @@ _RESULTS: Final = {
     "text": "a text",
     "numbers": "a list of numbers",
     "texts": "a list of texts",
+    "list": "a list of numbers and texts",
 }

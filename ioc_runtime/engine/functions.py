@@ -80,7 +80,7 @@ def std(values: Any) -> float:
 
 def median(values: Any) -> float:
     """Middle value, or the mean of the two middle ones."""
-    items = sorted(_some(values))
+    items: list[float] = sorted(_some(values))
     half = len(items) // 2
     return items[half] if len(items) % 2 else (items[half - 1] + items[half]) / 2.0
 
@@ -91,12 +91,12 @@ def rms(values: Any) -> float:
     return math.sqrt(sum(x * x for x in items) / len(items))
 
 
-def smallest(*values: Any) -> float:
+def smallest(*values: Any) -> Any:
     """Least of the arguments, or of one array."""
     return min(_some(values[0]) if len(values) == 1 else values)
 
 
-def largest(*values: Any) -> float:
+def largest(*values: Any) -> Any:
     """Greatest of the arguments, or of one array."""
     return max(_some(values[0]) if len(values) == 1 else values)
 
@@ -121,7 +121,7 @@ def length(values: Any) -> int:
     return len(_items(values))
 
 
-def sum_of(values: Any) -> float:
+def sum_of(values: Any) -> Any:
     """Sum of the elements."""
     return sum(_items(values))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ioc_runtime.engine.effects import LOG, MESSAGE, RULE, Effect
 from ioc_runtime.engine.effects import RuleState as Shown

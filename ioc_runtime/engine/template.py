@@ -22,9 +22,7 @@ from ioc_runtime.engine.grammar import (
 )
 
 LONGEST = 500
-_FORMAT = re.compile(
-    r"[<>^]?[-+ ]?#?0?(?P<width>\d{0,2}),?(\.(?P<precision>\d{1,2}))?[eEfFgGdsx%]?"
-)
+_FORMAT = re.compile(r"[<>^]?[-+ ]?#?0?\d{0,2},?(\.\d{1,2})?[eEfFgGdsx%]?")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+){0,2}")
 
 
@@ -40,6 +38,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Template:
+    """A message that has been checked and taken apart."""
+
     parts: tuple[Part, ...]
     reads: frozenset[str]
 
@@ -84,10 +84,11 @@ def _checked(spec: str, kind: Kind) -> str:
 def _show(part: Part, values: Mapping[str, Any]) -> str:
     if part.key is None:
         return ""
-    value = values.get(part.key, values.get(f"{part.key}()"))
+    age = part.key.endswith(".age")
+    value = values.get(f"{part.key}()" if age else part.key)
     if value is None:
         return "?"
-    if part.key.endswith(".age"):
+    if age:
         value = value()
     if part.kind.states and part.format[-1:] in ("", "s") and isinstance(value, int):
         value = part.kind.states[value] if 0 <= value < len(part.kind.states) else value

@@ -44,11 +44,10 @@ def coerce(signal: Signal, value: Any, names: Sequence[str] = ()) -> Any:
     if len(value) > signal.length:
         raise BadValue(f"expected at most {signal.length} elements, got {len(value)}")
     one = _SCALAR[signal.type]
-    limit = ELEMENT_MAX
-    items = [one(signal, item, names) for item in value]
+    items: list[Any] = [one(signal, item, names) for item in value]
     if signal.type == "string":
         for item in items:
-            _fits(item, limit)
+            _fits(item, ELEMENT_MAX)
     return items
 
 
@@ -81,14 +80,13 @@ def _show_one(signal: Signal, value: Any) -> str:
 
 
 def _float(signal: Signal, value: Any, names: Sequence[str]) -> float:
-    if isinstance(value, float):
-        return value
-    if isinstance(value, int):
+    if isinstance(value, float | int):
         try:
-            return float(value)
+            return float(value)  # a plain one, of numpy's too
         except OverflowError:
             raise BadValue("expected a number that a double can hold") from None
-    return _parse(float, value)
+    number: float = _parse(float, value)
+    return number
 
 
 def _int(signal: Signal, value: Any, names: Sequence[str]) -> int:
@@ -151,7 +149,12 @@ def _string(signal: Signal, value: Any, names: Sequence[str]) -> str:
         return names[value]
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    text = value if isinstance(value, str) else str(value)
+    if not isinstance(value, str | int | float):
+        raise BadValue(f"expected {_EXPECTED['string']}")
+    try:
+        text = str(value)
+    except ValueError:  # an integer of thousands of digits
+        raise BadValue(f"expected {_EXPECTED['string']}") from None
     _fits(text, STRING_MAX)
     return text
 
