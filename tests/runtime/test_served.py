@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from ioc_runtime.plan import Alarms, Input, Link, Output, Range, Rule
+from ioc_runtime.plan import Access, Alarms, Input, Link, Output, Plan, Range, Rule, to_json
 from ioc_runtime.standard import STANDARD
 from support.epics_env import EpicsEnv
 from support.serving import Ca, Pva, Serve
+from support.spawn import Spawn
 
 THEN = 1_600_000_000_123_456_789
 SOURCE = Link("ca", "NOBODY:SERVES:THIS")
@@ -260,3 +261,61 @@ def test_a_serving_process_holds_nothing_heavy(serve: Serve):
     serving = serve(inputs=TYPES)
     heavy = {"setuptools", "numpy", "asyncio", "yaml", "pydantic", "ssl", "epicsdbbuilder"}
     assert not heavy & set(serving.do("modules"))
+
+
+REFUSED = """
+import sys
+from pathlib import Path
+from ioc_runtime.epics.access import AccessError
+from ioc_runtime.epics.served import DatabaseError, NameTaken, Served
+from ioc_runtime.plan import from_json
+served = Served(from_json(Path(sys.argv[1]).read_text()), print, print)
+asked = []
+def search(names):
+    asked.extend(names)
+    return [(name, "opi1:5064") for name in names if name.endswith(":taken")]
+try:
+    served.serve(search)
+except (AccessError, DatabaseError, NameTaken) as error:
+    print(len(asked) == len(served.names), type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"outputs": (Output("taken", "float"),)},
+            "True NameTaken these names are served already: {prefix}taken (by opi1:5064)",
+        ),
+        (
+            {"database": ('record(ai, "x") { field(NOFIELD, "1") }',)},
+            "False DatabaseError spec.database[0]: EPICS does not load it",
+        ),
+        (
+            {
+                "database": (
+                    'record(waveform, "w") { field(FTVL,"DOUBLE") field(ASG,"OPERATOR") }',
+                )
+            },
+            "False DatabaseError spec.database: record w is an array of floats in access group "
+            "OPERATOR, whose puts are trapped; expected OPERATOR_ARRAYS",
+        ),
+        (
+            {"access": Access(acf="ASG(OPERATOR) { RULE(nonsense) }")},
+            "True DatabaseError EPICS does not start with these records or access rules",
+        ),
+        (
+            {"access": Access(acf="ASG(RO) { RULE(1, WRITE) }")},
+            "False AccessError access: group RO is what the runtime publishes",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence(
+    spawn: Spawn, epics_env: EpicsEnv, tmp_path: Any, fields: dict[str, Any], expected: str
+):
+    path = tmp_path / "plan.json"
+    path.write_text(to_json(Plan(name="t", namespace="n", prefix=epics_env.prefix, **fields)))
+    process = spawn("-c", REFUSED, path)
+    assert process.wait(20) == 0, process.report("failed")
+    assert process.lines[-1].startswith(expected.format(prefix=epics_env.prefix))
