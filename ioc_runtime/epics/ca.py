@@ -24,6 +24,10 @@ _WINDOW = 200_000
 them (it does above 256 KiB). A single larger write does not wait; whatever follows would."""
 
 
+_ASK_AGAIN = (5.0, 5.0, 10.0, 10.0, *[30.0] * 19)
+"""Seconds between searches for a lost PV that start anew; ten minutes in all."""
+
+
 class CaClient:
     """All ca:// links of a task. Made, used and closed in the client thread."""
 
@@ -76,11 +80,56 @@ class CaClient:
             self._context.flush()
 
 
-class CaReader:
+class _Endpoint:
+    """A channel that is made anew when it is lost.
+
+    libca itself waits up to 10 s before it looks for a lost channel, and then asks at
+    intervals that double: a server that was away for a minute is found a minute later.
+    A new channel is asked for at once, and again after the times of `_ASK_AGAIN`.
+    """
+
+    def __init__(self, client: CaClient, link: Link) -> None:
+        self._client, self._link = client, link
+        self._up_since: float | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self._channel = ca.Channel(self._link.name, self._connection, self._access)
+        self._channel.open()
+        self._client.flush_later()
+
+    def _lost_it(self) -> None:
+        """The channel went down. One that a server refused never was up: libca asks again."""
+        up, self._up_since = self._up_since, None
+        now = time.monotonic()
+        if up is not None and now - up > 1.0:
+            self._look_again()
+        elif up is not None:  # not faster than once a second, whatever the server does
+            self._client.thread.at(now + 1.0, self._still_lost, self._channel, -1)
+
+    def _look_again(self, turn: int = 0) -> None:
+        self._channel.close()
+        self._open()
+        if turn < len(_ASK_AGAIN):
+            due = time.monotonic() + _ASK_AGAIN[turn]
+            self._client.thread.at(due, self._still_lost, self._channel, turn)
+
+    def _still_lost(self, channel: ca.Channel, turn: int) -> None:
+        if channel is self._channel and channel.native < 0:
+            self._look_again(turn + 1)
+
+    def _connection(self, up: bool) -> None:
+        raise NotImplementedError
+
+    def _access(self, read: bool, write: bool) -> None:
+        raise NotImplementedError
+
+
+class CaReader(_Endpoint):
     """One PV that is followed by a monitor, or polled."""
 
     def __init__(self, client: CaClient, link: Link, feed: Feed) -> None:
-        self._client, self._feed, self._link = client, feed, link
+        self._feed = feed
         self._live = [False]
         self._names: list[str] = []
         self._events: list[Any] = []
@@ -91,12 +140,7 @@ class CaReader:
         self._memory = Memory(feed)
         self._polls = False
         self._readable = True
-        self._open()
-
-    def _open(self) -> None:
-        self._channel = ca.Channel(self._link.name, self._connection, self._access)
-        self._channel.open()
-        self._client.flush_later()
+        super().__init__(client, link)
 
     def poke(self) -> None:
         """Ask for the value; the answer is a sample or a sign of life. In the client thread."""
@@ -122,11 +166,9 @@ class CaReader:
         self._readable = read
 
     def _lost(self, channel: ca.Channel) -> None:
-        """Look for it with a new channel: libca waits up to 10 s before it does so itself."""
         if channel is self._channel:
             self._drop()
-            channel.close()
-            self._open()
+            self._lost_it()
 
     def _drop(self) -> None:
         self._live[0] = False
@@ -141,6 +183,7 @@ class CaReader:
         native, count = self._channel.native, self._channel.count
         if native < 0:
             return
+        self._up_since = time.monotonic()
         live = self._live = [True]
         self._names = []
         if native == dbr.ENUM and count == 1 and self._feed.signal.type not in ("float", "int"):
@@ -248,13 +291,13 @@ class CaReader:
         self._client.thread.at(due, self._poll, due, period)
 
 
-class CaTarget:
+class CaTarget(_Endpoint):
     """One PV that is written. Used in the client thread."""
 
     def __init__(
         self, client: CaClient, link: Link, signal: Signal, connected: Callable[[bool], None]
     ) -> None:
-        self._client, self._signal, self._link = client, signal, link
+        self._signal = signal
         self._report = connected
         self._names: list[str] = []
         self._ready = self._writable = False
@@ -263,12 +306,7 @@ class CaTarget:
         self._put_done = ca.raw_event(self._answered)
         self._barrier_done = ca.raw_event(self._passed)
         self._names_done = ca.raw_event(self._named, dbr.STATE_NAMES_SIZE)
-        self._open()
-
-    def _open(self) -> None:
-        self._channel = ca.Channel(self._link.name, self._connection, self._access)
-        self._channel.open()
-        self._client.flush_later()
+        super().__init__(client, link)
 
     @property
     def connected(self) -> bool:
@@ -315,6 +353,7 @@ class CaTarget:
 
     def _arrived(self) -> None:
         self._names = []
+        self._up_since = time.monotonic()
         if self._channel.native == dbr.ENUM:
             self._channel.get(dbr.GR_ENUM, 1, self._names_done)
             self._client.flush_later()
@@ -326,8 +365,7 @@ class CaTarget:
             self._set_ready(False)
             for token in list(self._waiting):
                 self._answered(ca.DISCONNECTED, token, b"")
-            channel.close()
-            self._open()
+            self._lost_it()
 
     def _named(self, status: int, _: int, data: bytes) -> None:
         if status != ca.DISCONNECTED:

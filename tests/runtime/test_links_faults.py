@@ -190,6 +190,15 @@ def test_a_dead_name_is_never_heard_of_and_costs_the_others_nothing(source: Sour
         assert {sample[0] for sample in heard.samples} == {0, 1}
 
 
+def test_a_name_that_its_server_refuses_is_not_asked_for_in_a_storm(source: Source):
+    source.start()
+    refused = Input("x", "string", link=linked("ca", source.prefix + "I.VAL$"))
+    with followed(refused) as (links, heard):
+        time.sleep(1.5)
+        assert heard.samples == [] and links.inputs == [False]
+        assert heard.events.count(("disconnected", 0)) <= 3
+
+
 def test_odd_structures_are_invalid_and_recover_when_they_become_numbers(
     spawn: Spawn, epics_env: EpicsEnv
 ):

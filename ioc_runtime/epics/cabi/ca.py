@@ -14,6 +14,9 @@ import ctypes
 import importlib.util
 import logging
 import os
+import socket
+import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -120,6 +123,7 @@ _ARGUMENTS: Final[dict[str, tuple[Any, Sequence[Any]]]] = {
         [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p, _ON_EVENT]
         + [ctypes.c_void_p],
     ),
+    "caRepeaterThread": (None, [ctypes.c_void_p]),
     "ca_add_exception_event": (ctypes.c_int, [_ON_EXCEPTION, ctypes.c_void_p]),
     "ca_replace_printf_handler": (ctypes.c_int, [_ON_PRINT]),
 }
@@ -144,6 +148,32 @@ def _library() -> Any:
     return library
 
 
+def _have_repeater(library: Any) -> None:
+    """Serve beacons from a thread where nobody on this host does.
+
+    libca would fork this process to start a `caRepeater` that is not installed, which
+    leaves a zombie; and without beacons a server that returns is found much later.
+    """
+    if _repeater_runs():
+        return
+    repeater = threading.Thread(
+        target=library.caRepeaterThread, args=(None,), name="CA repeater", daemon=True
+    )
+    repeater.start()
+    deadline = time.monotonic() + 0.2
+    while not _repeater_runs() and repeater.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _repeater_runs() -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", int(os.environ.get("EPICS_CA_REPEATER_PORT") or 5065)))
+        except (OSError, ValueError):
+            return True
+    return False
+
+
 def message(status: int) -> str:
     """What libca says to a status, as a clause."""
     text: bytes = _library().ca_message(status)
@@ -162,6 +192,7 @@ class Context:
         :raises OSError: when libca does not start.
         """
         self._ca = _library()
+        _have_repeater(self._ca)
         status = self._ca.ca_context_create(1)
         if status != NORMAL:
             raise OSError(f"Channel Access does not start: {message(status)}")
