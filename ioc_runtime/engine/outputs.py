@@ -184,6 +184,10 @@ class OutputState:
         self.buffer.append(value)
         self.values[f"{self.name}_buf"] = self.buffer
 
+    def _is_fed(self) -> bool:
+        """Whether anything it is computed from has a value, if without a time."""
+        return any(getattr(source, "known", False) for source in self.sources)
+
     def _timestamp(self, since: int, severity: int, out: list[Effect]) -> int:
         """Newest time of what it was computed from; ours where that cannot be."""
         newest = since
@@ -193,7 +197,7 @@ class OutputState:
         wall = self.moment.wall
         if -MINUTE_NS < newest - wall < MINUTE_NS:
             return newest
-        if self.sources and severity < INVALID and not self.clock_said:
+        if severity < INVALID and not self.clock_said and self._is_fed():
             self.clock_said = True
             off = f"is {(newest - wall) / 1e9:+.0f} s from our clock" if newest else "is missing"
             text = f"{self.name}: its sources' newest timestamp {off}; it carries our time"

@@ -153,7 +153,7 @@ class Walk:
         key = f"{owner.id}.{node.attr}"
         if node.attr == "age":
             self.ticks = True
-            return call_global(key), NUMBER
+            return call_global(f"{key}()"), NUMBER
         if node.attr == "previous":
             return read_global(key), kind_of(self.scope.signals[owner.id])
         return read_global(key), NUMBER
