@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -91,8 +92,11 @@ class Child:
         self.events.put({"say": "ended", "code": code})
 
 
-BANNER: Final = ("##", "Starting iocInit", "iocRun: All init", "INFO: PVXS QSRV2 is loaded")
-"""How the lines begin that the EPICS libraries print at each start."""
+CHATTER: Final = re.compile(
+    r"^(##|Starting iocInit|iocRun: All init|INFO: PVXS QSRV2 is loaded|cas WARNING:)"
+    r"|pvxs\.tcp\.setup Server unable to bind port"
+)
+"""What the EPICS libraries print at each start, and what `ports` says better."""
 
 
 def _spoken(line: str) -> Event | None:
@@ -104,12 +108,12 @@ def _spoken(line: str) -> Event | None:
     except ValueError:
         event = None
     if isinstance(event, dict) and isinstance(event.get("say"), str):
-        chatter = event["say"] == "log" and str(event.get("text")).startswith(BANNER)
+        chatter = event["say"] == "log" and CHATTER.search(str(event.get("text")))
         return None if chatter else event
     return {"say": "printed", "text": printable(line)}
 
 
 def _complained(line: str) -> Event | None:
-    if not line or line.startswith(BANNER):
+    if not line or CHATTER.search(line):
         return None
     return {"say": "stderr", "text": printable(line)}

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ import typer
 
 from ioc_runtime.cli.child import Child, Event
 from ioc_runtime.cli.failure import Exit, Failure
-from ioc_runtime.cli.view import View, ending
+from ioc_runtime.cli.view import PORT_VARIABLES, View, ending
 from ioc_runtime.plan import Plan, to_json
 
 PATIENCE: Final = 10.0
@@ -194,7 +194,7 @@ def serving(
     plan: Plan, options: list[str], display: Callable[[View], Display] | None = None
 ) -> Iterator[Session]:
     """A serving process for this plan; it is gone when the block is left."""
-    view = View(plan)
+    view = View(plan, asked_ports(options))
     with tempfile.TemporaryDirectory(prefix="iocctl-") as directory:
         path = Path(directory, "plan.json")
         path.write_text(to_json(plan))
@@ -203,6 +203,15 @@ def serving(
             yield Session(child, view, (display or choose_display)(view))
         finally:
             child.close()
+
+
+def asked_ports(options: Sequence[str]) -> frozenset[str]:
+    """Protocols whose port is a choice of the user's: a flag, or a variable."""
+    return frozenset(
+        name
+        for name, variables in PORT_VARIABLES.items()
+        if f"--{name.lower()}-port" in options or any(os.environ.get(v) for v in variables)
+    )
 
 
 def choose_display(view: View) -> Display:

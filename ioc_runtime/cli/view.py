@@ -25,6 +25,12 @@ MEANINGS: Final = {
     16: "it was stopped before its end",
 }
 """What the exit codes of a serving process mean."""
+DEFAULT_PORTS: Final = {"CA": 5064, "PVA": 5075}
+PORT_VARIABLES: Final = {
+    "CA": ("EPICS_CAS_SERVER_PORT", "EPICS_CA_SERVER_PORT"),
+    "PVA": ("EPICS_PVAS_SERVER_PORT", "EPICS_PVA_SERVER_PORT"),
+}
+
 UNKNOWN: Final = 3
 """`Row.trouble` from which on a value is not known."""
 
@@ -56,6 +62,8 @@ class View:
     """The state of a task on the parent's side."""
 
     plan: Plan
+    asked: frozenset[str] = frozenset()
+    """Protocols whose port the user chose, by a flag or in the environment."""
     state: str = "STARTING"
     message: str = ""
     ports: dict[str, int] = field(default_factory=dict)
@@ -92,12 +100,12 @@ class View:
         """What a client needs to find the PVs; "" where the defaults do."""
         needs = []
         ca, pva = self.ports.get("CA"), self.ports.get("PVA")
-        if ca not in (None, 5064):
+        if ca not in (None, DEFAULT_PORTS["CA"]):
             # A port that was asked for is that of the searches, too. One that took the
             # place of the default is not: only who connects straight to it is sure.
-            taken = f"EPICS_CA_NAME_SERVERS=127.0.0.1:{ca}"
-            needs.append(taken if "CA port" in self.note else f"EPICS_CA_SERVER_PORT={ca}")
-        if pva not in (None, 5075):
+            sure = f"EPICS_CA_NAME_SERVERS=127.0.0.1:{ca}"
+            needs.append(f"EPICS_CA_SERVER_PORT={ca}" if "CA" in self.asked else sure)
+        if pva not in (None, DEFAULT_PORTS["PVA"]):
             needs.append(f"EPICS_PVA_NAME_SERVERS=127.0.0.1:{pva}")
         return " ".join(needs)
 
@@ -105,7 +113,13 @@ class View:
         for key in ("ca", "pva"):
             if isinstance(event.get(key), int) and event[key]:
                 self.ports[key.upper()] = event[key]
-        self.note = str(event.get("note") or "")
+        # Somebody may take the default after the process has looked and before it serves.
+        replaced = [
+            f"{name} port {DEFAULT_PORTS[name]} is taken; using a free one"
+            for name, port in self.ports.items()
+            if port != DEFAULT_PORTS[name] and name not in self.asked
+        ]
+        self.note = str(event.get("note") or "; ".join(replaced))
 
     def _ready(self, event: Event) -> None:
         self.ready = float(event.get("seconds") or 0.0)

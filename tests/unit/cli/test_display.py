@@ -130,13 +130,20 @@ def test_a_port_in_place_of_the_default_is_told_with_what_clients_need(
     ]
 
 
+def test_a_default_that_was_taken_in_the_last_moment_is_told_too():
+    view = View(plan())
+    view.take({"say": "ports", "ca": 40123, "pva": 5075, "note": ""})
+    assert view.note == "CA port 5064 is taken; using a free one"
+    assert view.environment() == "EPICS_CA_NAME_SERVERS=127.0.0.1:40123"
+
+
 def test_default_ports_need_no_word(capsys: pytest.CaptureFixture[str]):
     lines = told({"say": "ports", "ca": 5064, "pva": 5075, "note": ""}, capsys=capsys)
     assert lines == ["serves on CA port 5064, PVA port 5075"]
 
 
 def test_a_port_that_was_asked_for_is_that_of_the_searches():
-    view = View(plan())
+    view = View(plan(), frozenset({"CA", "PVA"}))
     view.take({"say": "ports", "ca": 5066, "pva": 5085, "note": ""})
     assert view.environment() == "EPICS_CA_SERVER_PORT=5066 EPICS_PVA_NAME_SERVERS=127.0.0.1:5085"
 
