@@ -89,6 +89,7 @@ class Task:
         self._failing = ""
         self._ended = False
         self._recorder: Recorder | None = None
+        self._runner: PluginRunner | None = None
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
         self._outputs = {signal.name: i for i, signal in enumerate(plan.outputs)}
 
