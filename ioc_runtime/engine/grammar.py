@@ -90,7 +90,9 @@ def _syntax(source: str) -> ast.expr:
             warnings.simplefilter("ignore")  # "\d" in a text is the author's business
             tree = ast.parse(f"(\n{source}\n)", mode="eval").body
     except SyntaxError as error:
-        shown = (error.text or "").strip() or source.strip()
+        shown = (error.text or "").strip()
+        if shown in ("", "(", ")"):  # nothing, or our own parenthesis
+            shown = source.strip()
         raise ExpressionError(shorten(shown), f"an expression ({error.msg})") from None
     except (ValueError, MemoryError, RecursionError):
         raise ExpressionError(shorten(source), "an expression that can be read") from None

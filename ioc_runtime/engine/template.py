@@ -23,6 +23,7 @@ from ioc_runtime.engine.grammar import (
 
 LONGEST = 500
 _FORMAT = re.compile(r"[<>^]?[-+ ]?#?0?\d{0,2},?(\.\d{1,2})?[eEfFgGdsx%]?")
+_NUMERIC = tuple("eEfFgGdx%")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+){0,2}")
 
 
@@ -90,7 +91,7 @@ def _show(part: Part, values: Mapping[str, Any]) -> str:
         return "?"
     if age:
         value = value()
-    if part.kind.states and part.format[-1:] in ("", "s") and isinstance(value, int):
+    if part.kind.states and part.format[-1:] not in _NUMERIC and isinstance(value, int):
         value = part.kind.states[value] if 0 <= value < len(part.kind.states) else value
     elif not isinstance(value, int | float | str):
         value = _list(value)
