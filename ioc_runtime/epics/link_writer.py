@@ -187,17 +187,25 @@ class LinkWriter:
         if when != self._wake_at:
             return
         self._wake_at = math.inf
-        now = time.monotonic()
-        if now < self._deadline:
-            if self._state == PUTTING and self._newer is not _NOTHING:
-                if now >= self._started + GRACE:
-                    self._begin(self._newer)
-                    return
-                self._wake(min(self._deadline, self._started + GRACE))
-                return
-            if self._deadline < math.inf:
-                self._wake(self._deadline)
-        elif self._state == PUTTING:
+        if time.monotonic() >= self._deadline:
+            self._expired()
+        elif self._state == PUTTING and self._newer is not _NOTHING:
+            self._overtake()
+        elif self._deadline < math.inf:
+            self._wake(self._deadline)
+
+    def _overtake(self) -> None:
+        """Send the newer value while the one before is not answered, after GRACE."""
+        deadline = self._deadline  # a stream of values must not put off its end
+        if time.monotonic() >= self._started + GRACE:
+            self._begin(self._newer)
+            self._deadline = min(self._deadline, deadline)
+            self._wake(self._deadline)
+        else:
+            self._wake(min(deadline, self._started + GRACE))
+
+    def _expired(self) -> None:
+        if self._state == PUTTING:
             self._failed(f"no answer within {self._output.timeout:g} s", 0.0)
         elif self._state == AGREEING:
             read = "nothing valid" if self._readback is None else show(self._output, self._readback)

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from ioc_runtime.epics.client_thread import ClientThread
 from ioc_runtime.epics.feed import Feed
 from ioc_runtime.epics.link_writer import LinkWriter
-from ioc_runtime.plan import Link, Plan
+from ioc_runtime.epics.waited_puts import WaitedPut, WaitedPuts
+from ioc_runtime.plan import Input, Link, Output, Plan
 
 _log = logging.getLogger(__name__)
 PATIENCE = {
@@ -65,6 +66,7 @@ class Links:
         self._clients: dict[str, Any] = {}
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, LinkWriter] = {}
+        self._puts: dict[str, WaitedPuts] = {}
         self._newest: dict[int, list[Any]] = {}
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -99,6 +101,17 @@ class Links:
             waiting[1] = True
             self._thread.post(self._write, o)
 
+    def put_and_wait(self, name: str, value: Any, timeout: float) -> str | None:
+        """Put to the PV behind the link of an input or output, and wait for the answer.
+
+        For a plugin's thread: it waits up to `timeout` seconds. Returns None, or a
+        sentence with link, value and cause. What timed out unsent is never sent.
+        """
+        signal = next(s for s in (*self._plan.inputs, *self._plan.outputs) if s.name == name)
+        put = WaitedPut(signal, value, timeout)
+        self._thread.post(self._put, signal, put)
+        return put.wait()
+
     def poke(self, i: int) -> None:
         """Ask input `i`'s source for a sign of life. Never waits."""
         reader = self._readers.get(i)
@@ -109,6 +122,14 @@ class Links:
         waiting = self._newest[o]
         waiting[1] = False  # before the value is read: a later one is posted again
         self._writers[o].write(waiting[0])
+
+    def _put(self, signal: Input | Output, put: WaitedPut) -> None:
+        puts = self._puts.get(signal.name)
+        if puts is None and signal.link is not None:
+            puts = self._puts[signal.name] = WaitedPuts(self._thread)
+            puts.target = self._client(signal.link).target(signal.link, signal, puts.connected)
+        if puts is not None:
+            puts.put(put)
 
     def _open(self) -> None:
         try:

@@ -136,7 +136,7 @@ def test_the_newest_of_many_values_is_the_one_that_stays(source: Source, scheme:
         wait_until(lambda: all(links.outputs))
         for n in range(20_000):
             links.write(0, float(n))
-        wait_until(lambda: source.get("F") == 19_999.0)
+        wait_until(lambda: source.get("F") == 19_999.0 and heard.results(0))
         assert set(heard.results(0)) == {None}
         time.sleep(0.3)
         assert source.get("F") == 19_999.0
@@ -212,3 +212,27 @@ def test_a_frozen_target_delays_nothing_else(
         for o in (0, 1, 2):
             assert heard.results(o) and None not in heard.results(o)
         dead.process.thaw()
+
+
+@SCHEMES
+def test_a_put_that_is_waited_for_says_how_it_ended(source: Source, scheme: str):
+    signals = (
+        Input("f", "float", link=linked(scheme, source.prefix + "F")),
+        Input("ro", "float", link=linked(scheme, source.prefix + "RO")),
+        Input("slow", "float", link=linked(scheme, source.prefix + "SLOW")),
+        output(scheme, source, "E", type="enum", states=("Off", "Auto")),
+        output(scheme, source, "NOWHERE"),
+    )
+    source.do("slow", seconds=1.0)
+    with followed(*signals) as (links, _):
+        assert links.put_and_wait("f", 3.5, 10) is None
+        assert source.get("F") == 3.5
+        assert links.put_and_wait("e", 0, 10) is None
+        assert source.get("E") == 2
+        assert "its server says" in links.put_and_wait("ro", 1.0, 10)
+        assert links.put_and_wait("slow", 1.0, 0.5).endswith("no answer within 0.5 s")
+        assert links.put_and_wait("slow", 2.0, 10) is None
+        assert source.get("SLOW") == 2.0
+        gone = links.put_and_wait("nowhere", 2.0, 0.3)
+        name = f"{scheme}://{source.prefix}NOWHERE"
+        assert gone == f"nowhere: {name} did not take 2.000: no connection within 0.3 s"
