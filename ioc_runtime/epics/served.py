@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from ioc_runtime.engine.values import ELEMENT_MAX
 from ioc_runtime.epics import access, audit
 from ioc_runtime.epics.cabi import db, stdio
 from ioc_runtime.epics.cabi.db import DatabaseError
@@ -23,7 +24,7 @@ from ioc_runtime.epics.operators import OperatorRecord, Operators
 from ioc_runtime.epics.settle import Settler
 from ioc_runtime.epics.writer import Write, stamp_now, writer
 from ioc_runtime.plan import Plan, Severity, Value
-from ioc_runtime.standard import STANDARD, STATS_PREFIX
+from ioc_runtime.standard import LINES, STANDARD, STATS_PREFIX
 
 __all__ = ["DatabaseError", "LayoutError", "NameTaken", "Search", "Served"]
 
@@ -70,6 +71,7 @@ class Served:
         self._plan = plan
         self._on_audit = on_audit
         self._signals, self._rules, self._standard = declare(plan)
+        self._sizes = {record.name: record.size for record in self._standard if record.size}
         self._by_name: dict[str, OperatorRecord] = {}
         self._on_put = on_put
         self._operators: Operators | None = None
@@ -195,7 +197,9 @@ class Served:
             if pv.value is not None:
                 self.standard(pv.name, pv.value)
         for which, names in self._flags.items():
-            self.standard(f"CONN_{which}_NAMES", _fitting(names, self._text_size(which)))
+            self.standard(
+                f"CONN_{which}_NAMES", _fitting(names, self._sizes[f"CONN_{which}_NAMES"])
+            )
             self._connected(which, [False] * len(names))
 
     def _heard(self, name: str, value: Any) -> None:
@@ -204,10 +208,6 @@ class Served:
         if not one.record.logged and self._on_audit is not None:
             self._on_audit(audit.nameless(one.memory.name, one.before, value))
         self._on_put(name, value)
-
-    def _text_size(self, which: str) -> int:
-        name = f"CONN_{which}_NAMES"
-        return next(record.size for record in self._standard if record.name == name)
 
     def close(self) -> None:
         """Report puts no more. The servers end with the process."""
@@ -233,7 +233,14 @@ class Served:
         status: int = 0,
         ns: int = 0,
     ) -> None:
-        """Write a standard PV by its name without prefix; time 0 is now."""
+        """Write a standard PV by its name without prefix; time 0 is now.
+
+        Texts that are too long are cut, and so are lines: people read them.
+        """
+        if isinstance(value, str):
+            value = _cut(value, self._sizes[name])
+        elif name.startswith("LOG:") and value is not None:
+            value = [_cut(line, ELEMENT_MAX + 1) for line in value[:LINES]]
         self.standard_writers[name](value, severity, status, ns)
 
     def restore(self, slot: int, value: Value | None) -> None:
@@ -297,6 +304,12 @@ def _during(
     if failed:
         raise failed[0]
     return found
+
+
+def _cut(text: str, size: int) -> str:
+    """As much of a text as fits into `size` bytes with its end, in whole characters."""
+    data = text.replace("\0", "").encode("utf-8", "replace")
+    return data[: size - 1].decode("utf-8", "ignore")
 
 
 def _fitting(names: Sequence[str], size: int) -> str:

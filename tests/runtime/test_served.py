@@ -239,6 +239,15 @@ def test_log_lines_are_an_array_newest_first(serve: Serve, ca: Ca):
     serving = serve()
     serving.do("standard", name="LOG:INFO", value=["newest", "older"])
     assert ca.get("LOG:INFO")[0] == ["newest", "older"]
+    serving.do("standard", name="LOG:INFO", value=["µ" * 30, "x" * 100] + ["old"] * 200)
+    value, severity, *_ = ca.get("LOG:INFO")
+    assert (value[:2], len(value), severity) == (["µ" * 19, "x" * 39], 100, 0)
+
+
+def test_messages_that_are_too_long_are_cut(serve: Serve, pva: Pva):
+    serving = serve()
+    serving.do("standard", name="MESSAGE", value="µ" * 300)
+    assert pva.get("MESSAGE")[:2] == ("µ" * 127, 0)
 
 
 def test_ioc_stats_and_records_of_a_database_are_served_read_only(
