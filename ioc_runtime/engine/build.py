@@ -100,12 +100,14 @@ def _tie(model: Model, by_input: dict[str, InputState], by_output: dict[str, Out
         rule.outputs = tuple(by_output[name] for name in rule.plan.outputs)
         for output in rule.outputs:
             output.writers.append((rule, rule.plan.outputs[output.name]))
+        rule.plain = not rule.hold and all(output.latch is None for output in rule.outputs)
     for output in model.outputs:
         if output.plan.owner == "rules":
             output.sources = sources(
                 {n for r, _ in output.writers for n in r.node.expression.reads}
             )
         output.read = output.name in read
+        output.simplify()
     for rule in model.rules:
         rule.read = rule.key in read
     used = _used(model)

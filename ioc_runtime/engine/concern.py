@@ -36,6 +36,8 @@ class Concerns:
         self._transforms, self._rules = transforms, rules
         self._known: dict[str, Concern] = {}
         self.everything = Concern(tuple(transforms), tuple(rules))
+        nodes = [t.node for t in transforms] + [r.node for r in rules]
+        self._names = len({name for node in nodes for name in node.expression.reads})
 
     def of(self, name: str) -> Concern:
         """What a change of one name concerns."""
@@ -58,6 +60,8 @@ class Concerns:
         """What changes of these names concern, with these transforms and rules."""
         if len(names) == 1 and not transforms and not rules:
             return self.of(next(iter(names)))
+        if 2 * len(names) > self._names:
+            return self.everything  # costs less than to find out what to leave out
         concerns = [self.of(name) for name in names]
         first, last = {t.index for t in transforms}, {r.index for r in rules}
         concerns += [self.of(self._transforms[i].output.name) for i in first]

@@ -75,7 +75,7 @@ class InputState:
     def sample(self, value: Any, severity: int, status: int, ns: int, out: list[Effect]) -> bool:
         """A sample came; `value` None: one that does not fit the input."""
         self.life = self.moment.mono
-        if self._simple and self.good and self.known and severity < INVALID:
+        if self.known and self._simple and severity < INVALID:
             if value is not None and value == value:  # the usual case, made short
                 self.ns, self.severity, self.status = ns, severity, status
                 out.append((POST, self.index, value, severity, status, ns))

@@ -24,9 +24,9 @@ class OutputState:
     """One output: its present value, whether that is certain, its latch."""
 
     __slots__ = (
-        "active_rule", "buffer", "certain", "clock_said", "default", "driven", "grace", "index",
-        "known", "latch", "moment", "name", "ns", "plan", "posted_severity", "read", "result",
-        "slot", "sources", "value", "values", "writers",
+        "_only", "active_rule", "buffer", "certain", "clock_said", "default", "driven", "grace",
+        "index", "known", "latch", "moment", "name", "ns", "plan", "posted_severity", "read",
+        "result", "slot", "sources", "value", "values", "writers",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +57,7 @@ class OutputState:
         self.clock_said = False
         self.read = False
         """Whether any expression reads it."""
+        self._only: tuple[RuleState, Any] | None = None
         self.latch = Latch(plan.latch, plan.default) if plan.latch else None
         self.buffer: deque[Any] | None = deque(maxlen=plan.buffer) if plan.buffer else None
 
@@ -88,8 +89,29 @@ class OutputState:
 
     def resolve_and_settle(self, out: list[Effect], since: int) -> bool:
         """Publish what its rules give; True when its readers could see a difference."""
+        if self._only is not None and self.posted_severity == 0:
+            rule, value = self._only
+            if rule.fires != 2:  # the usual case, made short
+                result = value if rule.fires else self.default
+                if result == self.value:
+                    return False
+                ns = rule.ns  # of the same sources, in the same pass
+                if not -MINUTE_NS < ns - self.moment.wall < MINUTE_NS:
+                    ns = self._timestamp(since, 0, out)
+                self.ns = ns
+                self.value = self.result = result
+                if self.read:
+                    self.values[self.name] = result
+                out.append((POST, self.slot, result, 0, 0, ns))
+                return True
         certain, result = self.resolve()
         return self.settle(certain, result, out, since)
+
+    def simplify(self) -> None:
+        """Find out whether the usual case can be made short; once its rules are known."""
+        special = self.latch is not None or self.buffer is not None or self.plan.link is not None
+        if len(self.writers) == 1 and self.default is not None and not special:
+            self._only = self.writers[0]
 
     def settle(self, certain: bool, result: Any, out: list[Effect], since: int = 0) -> bool:
         """Publish a result; True when expressions that read it could see a difference.

@@ -24,6 +24,8 @@ MAYBE: Final = 2
 
 OK: Final[int] = Shown.OK
 ACTIVE: Final[int] = Shown.ACTIVE
+_PLAINLY: Final[tuple[int, ...]] = (Shown.OK, Shown.ACTIVE, Shown.INVALID)
+"""State by `fires`."""
 WARNING, ERROR = 30, 40
 
 
@@ -31,8 +33,9 @@ class RuleState:
     """One rule: whether it fires, since when its condition holds, what is shown."""
 
     __slots__ = (
-        "call", "fires", "hold", "id", "index", "key", "message", "moment", "node", "ns", "outputs",
-        "paused", "plan", "read", "remembers", "shown", "since", "sources", "timers", "values",
+        "call", "fires", "hold", "id", "index", "key", "message", "moment", "node", "ns",
+        "outputs", "paused", "plain", "plan", "read", "remembers", "shown", "since", "sources",
+        "timers", "values",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +60,8 @@ class RuleState:
         """When its condition became true, monotonic."""
         self.shown: int = -1
         self.paused = False
+        self.plain = False
+        """Whether its state follows from `fires` alone: no `for`, no latch."""
         self.ns = 0
         self.outputs: Sequence[OutputState] = ()
         self.sources: Sequence[InputState | OutputState | RuleState] = ()
@@ -111,8 +116,14 @@ class RuleState:
     def _changed(self, fires: int, out: list[Effect], at: int) -> bool:
         before, self.fires = self.fires, fires
         self._stamp(at)
-        self.show(out)
-        if fires == TRUE and before != TRUE and self.message is not None:
+        if self.plain and not self.paused:  # the usual case, made short
+            shown = _PLAINLY[fires]
+            if shown != self.shown:
+                self.shown = shown
+                out.append((RULE, self.index, shown, self.ns))
+        else:
+            self.show(out)
+        if self.message is not None and fires == TRUE and before != TRUE:
             text = self.message.render(self.values)
             out.append((MESSAGE, text, 0))
             out.append((LOG, WARNING, f"rule {self.id}: {text}"))

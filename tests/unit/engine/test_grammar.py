@@ -342,9 +342,9 @@ LEAVES = st.sampled_from(
     ]
 )
 NAMES = st.sampled_from(
-    "abs round sqrt log exp pow floor ceil clamp min max mean std variance median rms any_of all_of "
-    "count_true length sum_of diff last moving_avg derivative rate changed rising falling for_ "
-    "votes isnan own eval".split()
+    "abs round sqrt log exp pow floor ceil clamp min max mean std variance median rms any_of "
+    "all_of count_true length sum_of diff last moving_avg derivative rate changed rising "
+    "falling for_ votes isnan own eval".split()
 )
 OPERATORS = st.sampled_from(
     "+ - * / // % ** < <= > >= == != and or in is & | << @".split() + ["not in", "if 1 else"]
