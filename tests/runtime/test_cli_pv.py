@@ -33,7 +33,7 @@ class Iocctl:
     def __call__(self, *words: str) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
         process = self.start(*words)
-        code = process.wait(20)
+        code = process.wait(40)
         return code, process.output, process.errors
 
 

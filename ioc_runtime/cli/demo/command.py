@@ -124,7 +124,7 @@ class Player(threading.Thread):
 
     def _play(self) -> None:
         # The clients belong to the thread that makes them.
-        script = Script(self._prefix, self._station, Clients())
+        script = Script(self._prefix, self._station, Clients(), lambda: self._session.over)
         steps = [step.title for step in script.steps()]
         pause = 0.5 if sys.stdout.isatty() else 0.0
         self._tell(f"1/{len(steps)} {steps[0]}", "…")

@@ -89,10 +89,18 @@ def text(name: str, part: str) -> Expected:
 class Script:
     """The steps, played against a running station and task."""
 
-    def __init__(self, prefix: str, station: StationProcess, clients: Clients) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        station: StationProcess,
+        clients: Clients,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`stopped` says that nobody waits for the rest any more."""
         self._prefix = prefix
         self._station = station
         self._clients = clients
+        self._stopped = stopped
 
     def play(self, deadline: float, pause: float = 0.0) -> Iterator[Verdict]:
         """Do the steps one after the other; what is not done by `deadline` has failed.
@@ -229,12 +237,12 @@ class Script:
         except OSError as error:
             return Verdict(step.title, time.monotonic() - start, (str(error),))
         missing = self._missing(step)
-        while missing and time.monotonic() < until:
+        while missing and time.monotonic() < until and not self._stopped():
             time.sleep(0.05)
             missing = self._missing(step)
         took = time.monotonic() - start
         end = min(time.monotonic() + step.holds, deadline)
-        while not missing and time.monotonic() < end:
+        while not missing and time.monotonic() < end and not self._stopped():
             time.sleep(0.1)
             missing = self._missing(step)
         return Verdict(step.title, took, tuple(missing))
