@@ -107,7 +107,8 @@ class Links:
         For a plugin's thread: it waits up to `timeout` seconds. Returns None, or a
         sentence with link, value and cause. What timed out unsent is never sent.
         """
-        signal = next(s for s in (*self._plan.inputs, *self._plan.outputs) if s.name == name)
+        signals: tuple[Input | Output, ...] = (*self._plan.inputs, *self._plan.outputs)
+        signal = next(signal for signal in signals if signal.name == name)
         put = WaitedPut(signal, value, timeout)
         self._thread.post(self._put, signal, put)
         return put.wait()
