@@ -167,6 +167,7 @@ class Script:
                 [
                     severity(GUARD + "pressure", "INVALID"),
                     severity(GUARD + "mean", "INVALID"),
+                    severity(GUARD + "trend", "INVALID"),
                     Expected(GUARD + "valve", lambda r: r.value == 0, "Closed"),
                     Expected(GUARD + "alarm", lambda r: r.value == 1, "HIGH"),
                 ],
