@@ -1,30 +1,26 @@
 """A recording of everything that happened to an engine, and its replay.
 
-`Recorder` stands before an engine and writes one JSON line per event: what was called
+`Recorder` stands before an engine and makes one JSON line per event: what was called
 with which arguments, the two clocks as the engine saw them, and the effects. `replay`
 does the same to a fresh engine and compares the effects, bit for bit:
 
     python -m ioc_runtime.engine.recording FILE
 
-says "N events, identical" (exit code 0) or shows the first difference (1).
-
-The evaluation path only appends to a queue. A thread writes the file; when it cannot
-keep up, or the disk is full, the recording ends with one line in the log and the task
-goes on. Results of a plugin's functions are recorded too, so a replay needs no plugin.
+says "N events, identical" (exit code 0) or shows the first difference (1). Results of
+a plugin's functions are recorded too, so a replay needs no plugin. Who writes the lines
+to a disk, and when, is not the engine's business (`ioc_runtime.task.record_file`).
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from ioc_runtime.engine.effects import Effect
 from ioc_runtime.engine.engine import Engine
@@ -33,18 +29,12 @@ from ioc_runtime.engine.restore import Restored
 from ioc_runtime.plan import Plan, PlanError, from_json, to_json
 
 FORMAT: Final = 1
-MOST_WAITING: Final = 20_000
-"""Events that may wait for the disk."""
 MOST_MISMATCHES: Final = 100
-PERIOD: Final = 0.1
-"""Seconds between two writes to the file."""
 
 EVENTS: Final = frozenset(
     "start sample samples disconnected alive put write_setpoint write link_up clear reset "
     "enable wake full_pass plugin_ended".split()
 )
-
-log = logging.getLogger("ioc_runtime")
 
 
 class RecordingError(Exception):
@@ -100,29 +90,22 @@ class Happened:
 
 
 class Recorder:
-    """An engine that remembers: the same methods and attributes, and a file.
+    """An engine that remembers: the same methods and attributes, and a line per event.
 
     Like the engine it is not thread-safe: whoever calls holds the task's lock.
+
+    :param keep: takes something that gives the next line; it must neither wait nor raise
     """
 
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self._engine, self._path = engine, path
-        self._real = engine.clock
-        self._held = HeldClock()
+    def __init__(self, engine: Engine, keep: Callable[[Callable[[], str]], None]) -> None:
+        self._engine, self._keep = engine, keep
+        self._real, self._held = engine.clock, HeldClock()
         engine.clock = self._held
         self._calls: list[Any] = []
-        self._queue: deque[Happened] = deque()
-        self._wanted = threading.Event()
-        self._closing = False
-        self.recording = True
         for name in _functions(engine.plan):
             key = f"{name}()"
             engine.model.values[key] = _noted(engine.model.values[key], self._calls)
-        header = _header(engine)
-        self._thread = threading.Thread(
-            target=self._write, args=(header,), name="recorder", daemon=True
-        )
-        self._thread.start()
+        keep(partial(_header, engine.plan, engine.restored))
 
     def __getattr__(self, name: str) -> Any:
         if name in EVENTS:
@@ -130,12 +113,6 @@ class Recorder:
             self.__dict__[name] = event
             return event
         return getattr(self._engine, name)
-
-    def close(self, timeout: float = 2.0) -> None:
-        """Write what waits and close the file."""
-        self._closing = True
-        self._wanted.set()
-        self._thread.join(timeout)
 
     def _event(self, method: str, *args: Any) -> list[Effect]:
         held, engine = self._held, self._engine
@@ -152,40 +129,9 @@ class Recorder:
         finally:
             calls = self._calls.copy()
             self._calls.clear()
-            if self.recording:
-                now = (held.mono, held.wall)
-                self._keep(Happened(engine.sequence, method, args, *now, effects, raised, calls))
+            now = (held.mono, held.wall)
+            self._keep(Happened(engine.sequence, method, args, *now, effects, raised, calls).line)
         return effects
-
-    def _keep(self, happened: Happened) -> None:
-        if len(self._queue) >= MOST_WAITING:
-            self._give_up("the disk does not keep up")
-        else:
-            self._queue.append(happened)
-
-    def _give_up(self, why: object) -> None:
-        if self.recording:
-            self.recording = False
-            log.error("recording %s ended: %s", self._path, why)
-
-    # --- the writer's thread
-
-    def _write(self, header: str) -> None:
-        try:
-            with self._path.open("w", encoding="ascii") as file:
-                file.write(header + "\n")
-                while not self._closing and self.recording:
-                    self._wanted.wait(PERIOD)
-                    self._drain(file)
-                self._drain(file)
-        except (OSError, ValueError) as error:
-            self._give_up(error)
-            self._queue.clear()
-
-    def _drain(self, file: TextIO) -> None:
-        while self._queue:
-            file.write(self._queue.popleft().line() + "\n")
-        file.flush()
 
 
 # --- replay
@@ -293,15 +239,13 @@ def _records(file: Iterable[str]) -> Iterator[dict[str, Any]]:
 # --- both
 
 
-def _header(engine: Engine) -> str:
-    kept = engine.restored
+def _header(plan: Plan, kept: Restored) -> str:
     restored = {
         "latches": dict(kept.latches),
         "setpoints": dict(kept.setpoints),
         "lost": kept.lost,
     }
-    plan = json.loads(to_json(engine.plan))
-    return _text({"recording": FORMAT, "plan": plan, "restored": restored})
+    return _text({"recording": FORMAT, "plan": json.loads(to_json(plan)), "restored": restored})
 
 
 def _functions(plan: Plan) -> tuple[str, ...]:

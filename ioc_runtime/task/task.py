@@ -28,13 +28,13 @@ from ioc_runtime.task.saying import Sayings
 from ioc_runtime.version import __version__
 
 if TYPE_CHECKING:
-    from ioc_runtime.engine.recording import Recorder
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
     from ioc_runtime.epics.served import Served
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
     from ioc_runtime.state import StateFile
+    from ioc_runtime.task.record_file import RecordFile
 
 EXIT_IO: Final = 11
 EXIT_BAD_SPEC: Final = 15
@@ -88,7 +88,7 @@ class Task:
         self._began = time.monotonic()
         self._failing = ""
         self._ended = False
-        self._recorder: Recorder | None = None
+        self._record: RecordFile | None = None
         self._runner: PluginRunner | None = None
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
         self._outputs = {signal.name: i for i, signal in enumerate(plan.outputs)}
@@ -133,8 +133,8 @@ class Task:
             if not self._state.flush(0.5):
                 log.error("the state file could not be written in time")
             self._state.close()
-        if self._recorder is not None:
-            self._recorder.close(0.5)
+        if self._record is not None:
+            self._record.close(0.5)
         if self._loaded is not None:
             self._loaded.close()
 
@@ -188,8 +188,10 @@ class Task:
         engine: Any = Engine(self.plan, time, functions, restored)
         if self.options.record is not None:
             from ioc_runtime.engine.recording import Recorder
+            from ioc_runtime.task.record_file import RecordFile
 
-            engine = self._recorder = Recorder(engine, self.options.record)
+            self._record = RecordFile(self.options.record)
+            engine = Recorder(engine, self._record.keep)
         return engine
 
     def _serve(self) -> Served:

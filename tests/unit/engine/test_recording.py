@@ -17,6 +17,8 @@ from ioc_runtime.engine.engine import Engine, EnginePaused, Restored
 from ioc_runtime.engine.recording import Recorder, RecordingError, replay
 from ioc_runtime.engine.values import BadValue
 from ioc_runtime.plan import Plan
+from ioc_runtime.task import record_file
+from ioc_runtime.task.record_file import RecordFile
 from unit.engine.bench import LINK, FakeClock, computed, driven, linked, plan_of, plugins, setpoint
 
 
@@ -82,13 +84,24 @@ def ten_minutes(engine: Any, clock: FakeClock, seed: int = 4) -> None:
     engine.plugin_ended()
 
 
+def recorder_to(
+    path: Path, plan: Plan | None = None, clock: FakeClock | None = None, **more: Any
+) -> tuple[Any, RecordFile]:
+    """An engine that is recorded, and the file."""
+    file = RecordFile(path)
+    engine = Engine(plan or station(), clock or FakeClock(), **more)
+    return Recorder(engine, file.keep), file
+
+
+RESTORED = Restored({"alarm": (1, "high")}, {"limit": 12.0})
+
+
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     path, clock = tmp_path / "events.jsonl", FakeClock()
-    restored = Restored({"alarm": (1, "high")}, {"limit": 12.0})
-    recorder = Recorder(Engine(station(), clock, {}, restored), path)
+    recorder, file = recorder_to(path, clock=clock, restored=RESTORED)
     ten_minutes(recorder, clock)
-    recorder.close()
+    file.close()
     return path
 
 
@@ -100,16 +113,15 @@ def test_a_recorded_run_with_faults_replays_to_identical_effects(recorded: Path)
 
 def test_two_runs_over_the_same_events_record_the_same_file(recorded: Path, tmp_path: Path) -> None:
     path, clock = tmp_path / "again.jsonl", FakeClock()
-    restored = Restored({"alarm": (1, "high")}, {"limit": 12.0})
-    recorder = Recorder(Engine(station(), clock, {}, restored), path)
+    recorder, file = recorder_to(path, clock=clock, restored=RESTORED)
     ten_minutes(recorder, clock)
-    recorder.close()
+    file.close()
     assert path.read_bytes() == recorded.read_bytes()
 
 
 def test_the_recorder_shows_the_effects_and_attributes_of_its_engine(tmp_path: Path) -> None:
     clock, other = FakeClock(), FakeClock()
-    recorder = Recorder(Engine(station(), clock), tmp_path / "r.jsonl")
+    recorder, file = recorder_to(tmp_path / "r.jsonl", clock=clock)
     plain = Engine(station(), other)
     assert recorder.start() == plain.start()
     assert recorder.sample(0, 20.0, 0, 0, clock.wall) == plain.sample(0, 20.0, 0, 0, clock.wall)
@@ -117,7 +129,7 @@ def test_the_recorder_shows_the_effects_and_attributes_of_its_engine(tmp_path: P
     assert recorder.inputs[0].value == 20.0
     assert recorder.enabled and recorder.errors == 0 and recorder.latched() == {}
     assert recorder.plan.name == "bench"
-    recorder.close()
+    file.close()
 
 
 def test_the_engine_sees_for_each_event_the_clock_that_is_recorded(tmp_path: Path) -> None:
@@ -126,24 +138,24 @@ def test_the_engine_sees_for_each_event_the_clock_that_is_recorded(tmp_path: Pat
             self.mono += 1
             return self.mono
 
-    recorder = Recorder(Engine(station(), Running()), tmp_path / "r.jsonl")
+    recorder, file = recorder_to(tmp_path / "r.jsonl", clock=Running())
     recorder.start()
     recorder.sample(0, 1.0, 0, 0, 1)
-    recorder.close()
+    file.close()
     lines = [json.loads(text) for text in (tmp_path / "r.jsonl").read_text().splitlines()[1:]]
     assert [line["mono"] for line in lines] == [1001.0, 1002.0]
     assert recorder.inputs[0].life == 1002.0
 
 
 def test_a_refused_write_raises_and_replays(tmp_path: Path) -> None:
-    recorder = Recorder(Engine(station(), FakeClock()), tmp_path / "r.jsonl")
+    recorder, file = recorder_to(tmp_path / "r.jsonl")
     recorder.start()
     with pytest.raises(BadValue):
         recorder.write(3, object())
     recorder.enable(False)
     with pytest.raises(EnginePaused):
         recorder.write(3, 1.0)
-    recorder.close()
+    file.close()
     assert replay(tmp_path / "r.jsonl") == recording.Replay(4, ())
 
 
@@ -160,13 +172,19 @@ def test_a_replay_needs_no_plugin_for_its_functions(tmp_path: Path) -> None:
         functions=["weather"],
     )
     clock = FakeClock()
-    recorder = Recorder(Engine(plan, clock, {"weather": weather}), tmp_path / "r.jsonl")
+    calls = {"weather": weather}
+    recorder, file = recorder_to(tmp_path / "r.jsonl", plan, clock, functions=calls)
     recorder.start()
     for value in (1.0, 2.0, 3.0, 4.0):  # the last call raises StopIteration
         recorder.sample(0, value, 0, 0, clock.wall)
     assert recorder.errors == 1
-    recorder.close()
+    file.close()
     assert replay(tmp_path / "r.jsonl") == recording.Replay(5, ())
+
+
+def test_the_command_needs_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert recording.main([]) == 2
+    assert "usage" in capsys.readouterr().err
 
 
 def run_main(path: Path) -> subprocess.CompletedProcess[str]:
@@ -175,6 +193,7 @@ def run_main(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_says_identical_and_exits_with_zero(recorded: Path) -> None:
+    assert recording.main([str(recorded)]) == 0
     done = run_main(recorded)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("events, identical\n")
@@ -186,6 +205,7 @@ def test_the_command_shows_the_first_difference_and_exits_with_one(recorded: Pat
     first = lines[at].rindex("2.5")
     lines[at] = lines[at][:first] + "2.75" + lines[at][first + 3 :]
     recorded.write_text("\n".join(lines))
+    assert recording.main([str(recorded)]) == 1
     done = run_main(recorded)
     assert done.returncode == 1
     assert f"event {json.loads(lines[at])['sequence']} (sample) differs" in done.stdout
@@ -214,8 +234,24 @@ def test_a_file_that_is_no_recording_is_told_in_one_sentence(
     path.write_text(content)
     with pytest.raises(RecordingError, match=said):
         replay(path)
+    assert recording.main([str(path)]) == 1
     done = run_main(path)
     assert done.returncode == 1 and "Traceback" not in done.stderr and said in done.stderr
+
+
+@pytest.mark.parametrize("line", ['{"event": "sample"}', "[]", "null"])
+def test_a_line_that_is_no_event_is_an_error(recorded: Path, line: str) -> None:
+    lines = recorded.read_text().splitlines()
+    lines[5] = line
+    recorded.write_text("\n".join(lines))
+    with pytest.raises(RecordingError, match="damaged"):
+        replay(recorded)
+
+
+def test_an_event_that_the_engine_does_not_have_is_an_error(recorded: Path) -> None:
+    recorded.write_text(recorded.read_text().replace('"event":"clear"', '"event":"build"'))
+    with pytest.raises(RecordingError, match="unknown event: 'build'"):
+        replay(recorded)
 
 
 def test_a_line_damaged_in_the_middle_is_an_error(recorded: Path) -> None:
@@ -231,20 +267,20 @@ def test_a_full_disk_ends_the_recording_with_one_line_and_not_the_task(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = FakeClock()
-    recorder = Recorder(Engine(station(), clock), Path("/dev/full"))
+    recorder, file = recorder_to(Path("/dev/full"), clock=clock)
     recorder.start()
-    recorder.close()
+    file.close()
     for i in range(10):
         assert recorder.sample(0, float(i), 0, 0, clock.wall)
-    assert not recorder.recording
+    assert not file.recording
     assert [r.message.startswith("recording /dev/full ended: ") for r in caplog.records] == [True]
 
 
 def test_a_directory_that_is_not_there_costs_only_the_recording(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(Engine(station(), FakeClock()), tmp_path / "no" / "r.jsonl")
-    recorder.close()
+    recorder, file = recorder_to(tmp_path / "no" / "r.jsonl")
+    file.close()
     assert recorder.start()
     assert len(caplog.records) == 1
 
@@ -252,21 +288,21 @@ def test_a_directory_that_is_not_there_costs_only_the_recording(
 def test_a_disk_that_does_not_keep_up_costs_no_memory_and_no_time(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "MOST_WAITING", 10)
+    monkeypatch.setattr(record_file, "MOST_WAITING", 10)
     blocked = threading.Event()
 
-    def drain(self: Recorder, file: Any) -> None:
+    def drain(self: RecordFile, file: Any) -> None:
         blocked.wait(10)
 
-    monkeypatch.setattr(Recorder, "_drain", drain)
+    monkeypatch.setattr(RecordFile, "_drain", drain)
     clock = FakeClock()
-    recorder = Recorder(Engine(station(), clock), tmp_path / "r.jsonl")
+    recorder, file = recorder_to(tmp_path / "r.jsonl", clock=clock)
     recorder.start()
     for i in range(50):
         assert recorder.sample(0, float(i), 0, 0, clock.wall)
-    assert len(recorder._queue) == 10
+    assert len(file._queue) == 10
     assert [r.message for r in caplog.records] == [
         f"recording {tmp_path / 'r.jsonl'} ended: the disk does not keep up"
     ]
     blocked.set()
-    recorder.close()
+    file.close()
