@@ -96,7 +96,7 @@ def _head(view: View, with_environment: bool) -> list[Text]:
     if view.note:
         lines.append(Text(view.note, "yellow"))
     if with_environment and view.environment():
-        lines.append(Text(f"clients need: export {view.environment()}", "dim"))
+        lines.append(Text(f"clients: {view.environment()}", "dim"))
     return lines
 
 

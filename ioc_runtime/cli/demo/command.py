@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import threading
@@ -168,18 +169,33 @@ def print_verdicts(player: Player, code: int) -> None:
 def print_by_hand() -> None:
     """How to do the same with one's own hands."""
     ports = 'EPICS_CA_ADDR_LIST="127.0.0.1:5064 127.0.0.1:5066" EPICS_CA_AUTO_ADDR_LIST=NO'
-    print(BY_HAND.format(ports=ports, file=manifest_path()))
+    print(BY_HAND.format(ports=ports, file=_short(manifest_path()), iocctl=program()))
+
+
+def program() -> str:
+    """How this program is called from here: `iocctl` where the shell finds it."""
+    called = Path(sys.argv[0])
+    if called.name != "iocctl":
+        return f"{_short(Path(sys.executable))} -m ioc_runtime.cli"
+    found = shutil.which("iocctl")
+    return "iocctl" if found and Path(found).samefile(called) else _short(called)
+
+
+def _short(path: Path) -> str:
+    """Relative to the working directory where it is inside."""
+    whole = Path.cwd() / path
+    return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
 
 BY_HAND: Final = """
 By hand, in three terminals; in each of them first:
   export {ports}
-1  iocctl demo --station
-2  iocctl run {file} --ca-port 5066
-3  iocctl pv put DEMO:LEAK 1
-   iocctl pv monitor DEMO:GUARD:alarm pva://DEMO:GUARD:valve pva://DEMO:GUARD:MESSAGE
-   iocctl pv put DEMO:LEAK 0
-   iocctl pv put DEMO:GUARD:CLEAR 1"""
+1  {iocctl} demo --station
+2  {iocctl} run {file} --ca-port 5066
+3  {iocctl} pv put DEMO:LEAK 1
+   {iocctl} pv monitor DEMO:GUARD:alarm pva://DEMO:GUARD:valve pva://DEMO:GUARD:MESSAGE
+   {iocctl} pv put DEMO:LEAK 0
+   {iocctl} pv put DEMO:GUARD:CLEAR 1"""
 
 
 def manifest_path() -> Path:
