@@ -18,6 +18,7 @@ import os
 import random
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,17 @@ INPUTS, PERIOD = 100, 0.1
 GRACE = 5.0
 
 
-def run(quick: bool) -> list[Row]:
+def run(quick: bool) -> Iterator[Row]:
     """Both protocols, ours and the peer."""
     seconds, n = (3.0, 100) if quick else (15.0, 1000)
-    rows = []
     for protocol in ("ca",) if quick else ("ca", "pva"):
         case = f"50 of 100 inputs dead, {protocol.upper()}, loop of 10 Hz"
         for kind in ("ours",) if quick else ("iocmng", "ours"):
             if kind in devices.available():
                 try:
-                    rows += apart(_series, case, kind, protocol, seconds, n)
+                    yield from apart(_series, case, kind, protocol, seconds, n)
                 except (RuntimeError, TimeoutError) as error:
-                    rows.append(failed(case, kind, error))
-    return rows
+                    yield failed(case, kind, error)
 
 
 def _series(case: str, kind: str, protocol: str, seconds: float, n: int) -> list[Row]:

@@ -1,6 +1,6 @@
 """Figures of a run: percentiles, rows, the table, and chapters as processes.
 
-A chapter is a module with ``run(quick) -> list[Row]``. It runs in a process of its
+A chapter is a module with ``run(quick)``, which gives rows one by one. It runs in a process of its
 own, because a client library reads its environment once.
 """
 
@@ -78,14 +78,16 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def chapter(run: Callable[[bool], list[Row]]) -> None:
-    """The ``__main__`` of a chapter: run it, print its table, write FILE if asked."""
+def chapter(run: Callable[[bool], Iterable[Row]]) -> None:
+    """The ``__main__`` of a chapter: run it, print its table, or keep FILE up to date."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = run(options.quick)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
-    else:
+    rows: list[Row] = []
+    for row in run(options.quick):
+        rows.append(row)
+        if options.json:
+            options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    if not options.json:
         print(table(rows))

@@ -13,6 +13,7 @@ import random
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -45,10 +46,20 @@ def free_port() -> int:
     raise RuntimeError("found no free port between 20000 and 32000")
 
 
-# Where no repeater answers, every process with a CA client starts one. A taken port
-# looks like one that runs.
+# Where no CA repeater answers, every process with a CA client starts one and
+# complains. This one only says yes: nobody here listens to beacons.
 _repeater = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-_repeater.bind(("", 0))
+_repeater.bind((LOOPBACK, 0))
+
+
+def _confirm() -> None:
+    while True:
+        _, client = _repeater.recvfrom(1024)
+        with suppress(OSError):
+            _repeater.sendto(struct.pack(">HHHH8s", 17, 0, 0, 0, b""), client)
+
+
+threading.Thread(target=_confirm, daemon=True).start()
 
 
 @dataclass(frozen=True)

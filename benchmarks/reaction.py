@@ -3,7 +3,7 @@
 Method. A C IOC serves one source PV per device. One client (libca or p4p raw, one
 C callback, garbage collector off) puts 0 and 1 in turn to the source of one device,
 and takes the time from just before the put to the arrival of the output's new
-value in the client. Then it lets everything settle for 0.5 to 1.5 ms and goes on with
+value in the client. Then it lets everything settle for 0.3 to 1 ms and goes on with
 the next device. A series has three of them: the client alone (its monitor is on the
 source PV itself: what no device can be faster than), the C record, and the device
 under test. They are interleaved change by change, in an order that is shuffled anew
@@ -32,7 +32,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,28 +66,29 @@ class Device:
         return f"{self.kind}{rules}"
 
 
-def run(quick: bool) -> list[Row]:
-    """All series, one table."""
+def run(quick: bool) -> Iterator[Row]:
+    """All series, one after the other."""
     n, repeats = (300, 1) if quick else (2000, 3)
     have = [kind for kind in ("softioc", "iocmng", "ours") if kind in devices.available()]
-    rows: list[Row] = []
 
-    def series(case: str, protocol: str, device: Device, library: bool = False) -> None:
+    def series(case: str, protocol: str, device: Device, library: bool = False) -> list[Row]:
         again = repeats if device.kind == "ours" else 1
-        rows.extend(apart(_series, case, protocol, device, n, again, library))
+        rows: list[Row] = apart(_series, case, protocol, device, n, again, library)
+        return rows
 
     for protocol in ("ca", "pva"):
         for kind in have:
             for rules in {"softioc": (1,)}.get(kind, (1, 200) if quick else (1, 50, 200)):
-                series(f"reaction {protocol.upper()}", protocol, Device(kind, rules))
+                yield from series(f"reaction {protocol.upper()}", protocol, Device(kind, rules))
     for protocol, library in (("ca", "pyepics"), ("pva", "p4p")):
         for kind in have if not quick else ():
-            series(f"reaction {protocol.upper()}, seen by {library}", protocol, Device(kind), True)
+            yield from series(
+                f"reaction {protocol.upper()}, seen by {library}", protocol, Device(kind), True
+            )
     for protocol in ("ca", "pva"):
         for kind in have if not quick else ["ours"]:
             case = f"reaction {protocol.upper()}, a thread burns a core"
-            series(case, protocol, Device(kind, burn=True))
-    return rows
+            yield from series(case, protocol, Device(kind, burn=True))
 
 
 def _series(
@@ -207,7 +208,7 @@ class Bench:
         for k in range(n):
             self._random.shuffle(order)
             for device in order:
-                time.sleep(0.0005 + self._random.random() * 0.001)
+                time.sleep(0.0003 + self._random.random() * 0.0007)
                 latency = self._targets[device].change(float((k + 1) % 2))
                 if latency is None:
                     taken["lost", device] += 1
