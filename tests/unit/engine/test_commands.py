@@ -480,3 +480,13 @@ def test_the_engine_reads_the_clock_once_per_event() -> None:
     engine.start()
     engine.sample(0, 1.0, 0, 0, 0)
     assert clock.calls == 2
+
+
+def test_an_array_set_point_is_held_to_its_range_and_refuses_nan() -> None:
+    bench = Bench(inputs={"s": setpoint("int", length=3, drive=Range(0, 10))})
+    bench.write_setpoint(s=[-1, 5, 99])
+    assert bench["s"] == ([0, 5, 10], OK)
+    bench = Bench(inputs={"s": setpoint(length=3)})
+    nan = float("nan")
+    bench.put(s=[1.0, nan])
+    assert bench.refused() == [("s", None)]

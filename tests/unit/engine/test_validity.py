@@ -559,3 +559,28 @@ def test_a_long_chain_of_rules_settles_within_one_event() -> None:
     bench.feed(x=9.0)
     assert bench[f"o{n - 1}"] == (1, OK)
     assert bench.logs() == []
+
+
+def test_a_rule_that_gives_the_default_turns_without_a_post() -> None:
+    bench = Bench(
+        inputs={"x": linked()},
+        outputs={"o": driven("int", default=3)},
+        rules=[("r", "x > 5", {"o": 3})],
+    )
+    for x in (1.0, 9.0, 1.0):
+        bench.feed(x=x)
+    assert bench["o"] == (3, OK)
+    assert bench.records["o"].posts == 1
+
+
+def test_an_output_of_a_source_with_a_wrong_clock_carries_our_time_at_every_turn() -> None:
+    bench = Bench(
+        inputs={"x": linked()},
+        outputs={"o": driven("bool")},
+        rules=[("r", "x > 5", {"o": 1})],
+    )
+    for x in (1.0, 9.0, 1.0, 9.0):
+        bench.after(1.0)
+        bench.feed(ns=12345, x=x)
+        assert bench.records["o"].ns == bench.clock.wall
+    assert len(bench.logs()) == 1
