@@ -27,13 +27,16 @@ SWITCH_INTERVAL: Final = 1e-4
 """Seconds: a plugin that computes may delay a reaction by no more than this."""
 
 EXIT_BAD_SPEC: Final = 15
-LONGEST_STOP: Final = 1.8
+LONGEST_STOP: Final = 1.7
 """Seconds after which a stop that hangs is cut short."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one plan until a signal or its own end; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.with_parent and options.plan == "-":
+        parser.error("--with-parent follows standard input, so the plan cannot come from there")
     began = _process_start()
     # What C libraries print on descriptor 1 must not get between our lines.
     said_to = os.dup(1)
@@ -42,21 +45,28 @@ def main(arguments: list[str] | None = None) -> int:
     logs = _log_to(sayings)
     try:
         plan = from_json(_read(options.plan))
-    except (PlanError, OSError) as error:
-        return _refuse(sayings, "BadPlan", str(error), EXIT_BAD_SPEC)
+    except OSError as error:
+        text = f"the plan {options.plan} cannot be read: {error.strerror}"
+        return _refuse(sayings, "BadPlan", text, EXIT_BAD_SPEC)
+    except (PlanError, UnicodeDecodeError) as error:
+        return _refuse(sayings, "BadPlan", f"{options.plan}: {error}", EXIT_BAD_SPEC)
     return _serve(plan, options, sayings, logs, began)
 
 
 def _serve(
     plan: Plan, options: argparse.Namespace, sayings: Sayings, logs: LogKeeper, began: float
 ) -> int:
-    from ioc_runtime.task.task import CannotStart, Options, Task
-
     stop = threading.Event()
     _on_signals(stop)
+    exit_code = [0]
+    threading.Thread(target=_cut_short, args=(stop, exit_code), name="limit", daemon=True).start()
     if options.with_parent:
         threading.Thread(target=_watch_parent, args=(stop,), name="parent", daemon=True).start()
     sys.setswitchinterval(SWITCH_INTERVAL)
+    from ioc_runtime.task.parts import describe
+    from ioc_runtime.task.task import CannotStart, Options, Task
+
+    sayings.say("starting", **describe(plan))
     task = Task(
         plan,
         Options(
@@ -70,8 +80,12 @@ def _serve(
         sayings,
         logs,
     )
-    task.finished = stop.set
-    sayings.say("starting", **task.describe())
+
+    def finished() -> None:
+        exit_code[0] = task.exit_code
+        stop.set()
+
+    task.finished = finished
     try:
         task.start()
     except CannotStart as error:
@@ -80,7 +94,6 @@ def _serve(
     gc.freeze()  # what lives now lives as long as the process: no collection walks it
     sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
     stop.wait()
-    threading.Thread(target=_cut_short, name="stop-limit", daemon=True).start()
     task.stop()
     sayings.say("stopped", exit=task.exit_code)
     sayings.close()
@@ -93,16 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep latches and set-points")
     parser.add_argument("--ca-port", type=int, metavar="N", help="port of Channel Access")
     parser.add_argument("--pva-port", type=int, metavar="N", help="port of PV Access")
-    parser.add_argument(
-        "--snapshot", type=float, metavar="SECONDS", help="say a snapshot so often"
-    )
+    parser.add_argument("--snapshot", type=float, metavar="SECONDS", help="say a snapshot so often")
     parser.add_argument("--record", type=Path, metavar="FILE", help="record all events")
     parser.add_argument(
         "--no-search", action="store_true", help="serve without looking for the names first"
     )
-    parser.add_argument(
-        "--with-parent", action="store_true", help="stop when standard input ends"
-    )
+    parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--version", action="version", version=__version__)
     return parser
 
@@ -146,10 +155,12 @@ def _watch_parent(stop: threading.Event) -> None:
     stop.set()
 
 
-def _cut_short() -> None:
+def _cut_short(stop: threading.Event, exit_code: list[int]) -> None:
+    """End the process in time, also when the start hangs (a plugin's import)."""
+    stop.wait()
     time.sleep(LONGEST_STOP)
     to_stderr("the stop took too long and was cut short")
-    os._exit(0)
+    os._exit(exit_code[0])
 
 
 def _process_start() -> float:

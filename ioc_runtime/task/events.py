@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ioc_runtime.engine.effects import (
     CHANGED,
+    INVALID,
     KEEP,
     LATCH,
     LOG,
@@ -24,6 +25,7 @@ from ioc_runtime.engine.effects import (
     RULE,
     WRITE,
     Effect,
+    Status,
 )
 from ioc_runtime.engine.engine import Engine
 from ioc_runtime.task.counters import Counters
@@ -56,6 +58,7 @@ class Events:
         self.counters = counters
         self._world = world
         self._writers = world.writers
+        self._first_output = len(engine.inputs)
         self._said: str | None = None
         self.on_timer: Callable[[float], None] = lambda when: None
         """Told when the next timer is due, after each event."""
@@ -87,19 +90,33 @@ class Events:
             self.counters.took(time.perf_counter() - began)
 
     def _carry_out(self, effects: list[Effect]) -> None:
-        writers = self._writers
+        """Do what an event asks: what others wait for first (outputs), then what explains it.
+
+        Between the two lies the time of a cold cache, a third of a reaction.
+        """
+        writers, first = self._writers, self._first_output
+        later = []
         for effect in effects:
+            kind = effect[0]
+            try:
+                if kind == POST and effect[1] >= first:
+                    writers[effect[1]](effect[2], effect[3], effect[4], effect[5])
+                elif kind == WRITE:
+                    self._world.write(effect[1], effect[2])
+                else:
+                    later.append(effect)
+            except Exception as error:  # one record must not keep the others from theirs
+                self._failed(effect, error)
+        for effect in later:
             kind = effect[0]
             try:
                 if kind == POST:
                     writers[effect[1]](effect[2], effect[3], effect[4], effect[5])
                 elif kind == RULE:
                     self._world.rule(effect[1], effect[2], effect[3])
-                elif kind == WRITE:
-                    self._world.write(effect[1], effect[2])
                 else:
                     self._seldom(kind, effect)
-            except Exception as error:  # one record must not keep the others from theirs
+            except Exception as error:
                 self._failed(effect, error)
         wake = self.engine.next_wake
         if wake is not None:
@@ -123,3 +140,8 @@ class Events:
         if text != self._said:
             self._said = text
             log.error(text)
+        if effect[0] == POST:
+            try:  # what is not shown must not look as if it were
+                self._writers[effect[1]](None, INVALID, Status.SOFT, 0)
+            except Exception as worse:
+                log.error("the record could not be made INVALID either: %s", worse)

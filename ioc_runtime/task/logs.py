@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from ioc_runtime.standard import LINES, LOG_LEVELS
 from ioc_runtime.task.saying import Sayings
@@ -32,6 +32,15 @@ class LogKeeper(logging.Handler):
         self._suppressed = 0
         self._guard = threading.Lock()
 
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        """Without the handler's own lock: a text may be made by a plugin's code, which may
+        wait for the task's lock, and whoever holds that one may have something to log.
+        """
+        found = self.filter(record)
+        if found:
+            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        return found
+
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.WARNING and self._is_silenced(record.name):
             return
@@ -42,13 +51,13 @@ class LogKeeper(logging.Handler):
         level = _level(record.levelno)
         self.rings[level].appendleft(f"{time.strftime('%H:%M:%S')} {text}")
         self.fresh.add(level)
-        if not self._may_say():
+        suppressed = self._may_say()
+        if suppressed is None:
             return
         trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else None
-        more = {"traceback": trace} if trace else {}
-        if self._suppressed:
-            more["suppressed"] = self._suppressed
-            self._suppressed = 0
+        more: dict[str, Any] = {"traceback": trace} if trace else {}
+        if suppressed:
+            more["suppressed"] = suppressed
         self._sayings.say("log", level=level, logger=record.name, text=text, **more)
 
     def silence(self, names: Iterable[str]) -> None:
@@ -58,7 +67,8 @@ class LogKeeper(logging.Handler):
     def _is_silenced(self, name: str) -> bool:
         return any(name == s or name.startswith(f"{s}.") for s in self._silenced)
 
-    def _may_say(self) -> bool:
+    def _may_say(self) -> int | None:
+        """How many lines were suppressed before this one; None when this one is too."""
         with self._guard:
             now = time.monotonic()
             self._allowance += (now - self._filled) * PER_SECOND
@@ -66,9 +76,10 @@ class LogKeeper(logging.Handler):
             self._filled = now
             if self._allowance < 1:
                 self._suppressed += 1
-                return False
+                return None
             self._allowance -= 1
-            return True
+            suppressed, self._suppressed = self._suppressed, 0
+            return suppressed
 
 
 def _level(number: int) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 TURN: Final = 0.1
-"""Longest sleep in seconds, so the pace at which counters are posted."""
+"""Longest sleep in seconds, unless a shorter one is asked for."""
 BEAT: Final = 1.0
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,11 @@ class Loop:
         work: Work,
         period: float | None,
         clock: Callable[[], float] = time.monotonic,
+        turn: float = TURN,
     ) -> None:
+        """`period` is that of the periodic grid, `turn` the longest sleep, in seconds."""
         self._work, self._period, self._clock = work, period, clock
+        self._longest = turn
         self._stopping = False
         self._kicked = threading.Event()
         self._until = -math.inf
@@ -103,7 +106,7 @@ class Loop:
 
     def _sleep(self) -> None:
         now = self._clock()
-        until = min(now + TURN, self._begin + (self._beats + 1) * BEAT)
+        until = min(now + self._longest, self._begin + (self._beats + 1) * BEAT)
         if self._period is not None:
             until = min(until, self._begin + self._cycles * self._period)
         self._until = until

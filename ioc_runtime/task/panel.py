@@ -1,16 +1,19 @@
 """The task's own PVs: status, message, counters, connections, log rings.
 
-Counters and connections are posted at the pace of the loop's turns (10 a second at
-most), and only when they differ. Calls hold the task's lock.
+Counters and connections are posted 10 times a second at most, and only when they
+differ. Calls hold the task's lock.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ioc_runtime.standard import STATUS_STATES
 from ioc_runtime.task.snapshot import snapshot
 from ioc_runtime.version import __version__
+
+PACE: Final = 0.1
+"""Seconds between two posts of the same counter."""
 
 if TYPE_CHECKING:
     from ioc_runtime.epics.served import Served
@@ -23,19 +26,22 @@ class Panel:
     def __init__(self, task: Task, served: Served) -> None:
         self._task, self._served = task, served
         self._posted: dict[str, Any] = {}
-        self._last_snapshot = 0.0
-        self.connections_changed = True
+        self._last_refresh = self._last_snapshot = 0.0
+        self._connected: tuple[list[bool], list[bool]] | None = None
         self.asked: dict[int, float] = {}
         """Input -> when its quiet source was last asked."""
         self.text = ""
         """MESSAGE as it stands."""
 
-    def first(self) -> None:
+    def first(self, state_lost: bool) -> None:
         """What is known from the start."""
         with self._task.events.lock:
             self._post("VERSION", __version__)
-            self._post("OVERRUNS", 0)
-            self.message("started", 0)
+            self._counters()
+            if state_lost:
+                self.message("started without the kept state: it could not be read", 2)
+            else:
+                self.message("started", 0)
 
     def message(self, text: str, severity: int) -> None:
         self.text = text
@@ -48,13 +54,14 @@ class Panel:
         self._task.sayings.say("state", state=STATUS_STATES[index], message=self.text)
 
     def refresh(self, now: float) -> None:
-        """A turn of the loop: post what has changed since the last one."""
+        """Post what has changed since the last time; more often than PACE it does nothing."""
+        if now - self._last_refresh < PACE * 0.9:  # a turn may come a little early
+            return
+        self._last_refresh = now
         task = self._task
         with task.events.lock:
             self._counters()
-            if self.connections_changed:
-                self.connections_changed = False
-                self._connections()
+            self._connections()
             self._logs()
             every = task.options.snapshot
             due = every is not None and now - self._last_snapshot >= every
@@ -82,11 +89,15 @@ class Panel:
 
     def _connections(self) -> None:
         plan, links = self._task.plan, self._task.links
+        now = links.inputs.copy(), links.outputs.copy()
+        if now == self._connected:
+            return
+        self._connected = inputs, outputs = now
         self._served.inputs_connected(
-            [up for signal, up in zip(plan.inputs, links.inputs, strict=True) if signal.link]
+            [up for signal, up in zip(plan.inputs, inputs, strict=True) if signal.link]
         )
         self._served.outputs_connected(
-            [up for signal, up in zip(plan.outputs, links.outputs, strict=True) if signal.link]
+            [up for signal, up in zip(plan.outputs, outputs, strict=True) if signal.link]
         )
 
     def _logs(self) -> None:

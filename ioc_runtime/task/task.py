@@ -8,68 +8,44 @@ with one sentence and an exit code.
 from __future__ import annotations
 
 import logging
-import os
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ioc_runtime.engine.engine import Engine, Restored
+from ioc_runtime.engine.engine import Restored
 from ioc_runtime.plan import Plan
 from ioc_runtime.standard import LOG_LEVELS, STATUS_STATES
+from ioc_runtime.task import parts
 from ioc_runtime.task.counters import Counters
 from ioc_runtime.task.events import Events, Post
 from ioc_runtime.task.host import TaskHost
 from ioc_runtime.task.logs import LogKeeper
-from ioc_runtime.task.loop import Loop
+from ioc_runtime.task.loop import TURN, Loop
 from ioc_runtime.task.panel import Panel
+from ioc_runtime.task.parts import CannotStart, Options
 from ioc_runtime.task.saying import Sayings
-from ioc_runtime.version import __version__
 
 if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
-    from ioc_runtime.epics.served import Served
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
     from ioc_runtime.state import StateFile
     from ioc_runtime.task.record_file import RecordFile
 
-EXIT_IO: Final = 11
-EXIT_BAD_SPEC: Final = 15
-PLUGIN_STOP: Final = 0.8
-"""Seconds that a plugin's cleanup may take when the task stops."""
+__all__ = ["CannotStart", "Options", "Task"]
+
+PLUGIN_STOP: Final = 0.7
+LOOP_STOP: Final = 0.1
+LINKS_STOP: Final = 0.3
+FILES_STOP: Final = 0.3
+"""Seconds that each part may take when the task stops; all of them are below 2 s."""
+
+FASTEST_TURN: Final = 0.01
+"""Seconds between two turns of the loop where an input's maxAge asks for haste."""
 
 log = logging.getLogger("ioc_runtime")
-
-
-class CannotStart(Exception):
-    """The task cannot be started; the text is for a person.
-
-    :ivar reason: one word of CamelCase, as conditions have it
-    :ivar exit_code: what the process ends with
-    """
-
-    def __init__(self, reason: str, text: str, exit_code: int = EXIT_BAD_SPEC) -> None:
-        super().__init__(text)
-        self.reason, self.exit_code = reason, exit_code
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a task runs on this machine."""
-
-    state_directory: Path | None = None
-    """None: nothing is kept over a restart."""
-    ca_port: int | None = None
-    pva_port: int | None = None
-    snapshot: float | None = None
-    """Seconds between snapshots that are said; None: none."""
-    search: bool = True
-    """Look for the task's own names on the network before serving them."""
-    record: Path | None = None
-    """File that every event goes to, for a replay."""
 
 
 class Task:
@@ -88,7 +64,15 @@ class Task:
         self._began = time.monotonic()
         self._failing = ""
         self._ended = False
+        self._whole = threading.Event()
+        """Set when every part is there that a put can reach."""
+        self._switching = threading.Lock()
+        """Around a change of ENABLE, so that engine and plugin agree on it."""
+        self._state: StateFile | None = None
+        self._loaded: Loaded | None = None
         self._record: RecordFile | None = None
+        self._links: Links | None = None
+        self._loop: Loop | None = None
         self._runner: PluginRunner | None = None
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
         self._outputs = {signal.name: i for i, signal in enumerate(plan.outputs)}
@@ -100,21 +84,41 @@ class Task:
 
         :raises CannotStart: with everything stopped again that had been started
         """
-        self._state, restored = self._open_state()
-        self._loaded = self._load_plugin()
+        try:
+            self._start()
+        except CannotStart:
+            self._end_parts()
+            raise
+        except Exception as error:
+            log.error("the task could not be started", exc_info=True)
+            self._end_parts()
+            what = f"the task could not be started: {type(error).__name__}: {error}"
+            raise CannotStart("Exception", what, parts.EXIT_EXCEPTION) from None
+
+    def _start(self) -> None:
+        plan, options = self.plan, self.options
+        restored = Restored()
+        if options.state_directory is not None:
+            directory = options.state_directory
+            self._state, restored = parts.open_state(plan, directory, self._state_problem)
+        self._loaded = parts.load_plugin(plan)
         functions = self._loaded.functions if self._loaded is not None else {}
-        self.engine = self._make_engine(functions, restored)
+        self.engine, self._record = parts.make_engine(plan, functions, restored, options.record)
         self.events = Events(self.engine, self, self.counters)
-        self._served = self._serve()
+        self._served, said = parts.serve(plan, options, self._put, self._audit)
+        self.sayings.say("ports", **said)
+        self.records = len(self._served.names)
         self.writers.extend(self._served.writers)
         self.panel = Panel(self, self._served)
-        self._links = self._open_links()
-        self._loop = Loop(self, self.plan.period if self.plan.mode == "periodic" else None)
+        self.panel.first(restored.lost)
+        self._open_links()
+        periodic = plan.mode == "periodic"
+        self._loop = Loop(self, plan.period if periodic else None, turn=self._pace())
         self.events.on_timer = self._loop.kick
+        self._whole.set()
         self.events.do(self.engine.start)
         self.running = True
-        self._runner = self._start_plugin()
-        self.panel.first()
+        self._start_plugin()
         self.show_status()
         self._loop.start()
 
@@ -123,18 +127,26 @@ class Task:
         self.running = False
         if self._runner is not None:
             self._runner.stop(PLUGIN_STOP)
-        self._loop.stop(0.2)
-        self._links.close()
         if not self.exit_code:
             self._ended = True
         self.show_status()
-        if self._state is not None:
+        with self.events.lock:
             self.keep()
-            if not self._state.flush(0.5):
+        self._end_parts()
+
+    def _end_parts(self) -> None:
+        """End what there is, the files last: what hangs is left to the end of the process."""
+        if self._loop is not None:
+            self._loop.stop(LOOP_STOP)
+        if self._links is not None:
+            self._links.close(LINKS_STOP)
+        if self._state is not None:
+            if self._state.flush(FILES_STOP):
+                self._state.close()
+            else:
                 log.error("the state file could not be written in time")
-            self._state.close()
         if self._record is not None:
-            self._record.close(0.5)
+            self._record.close(FILES_STOP)
         if self._loaded is not None:
             self._loaded.close()
 
@@ -145,103 +157,15 @@ class Task:
 
     # --- the parts
 
-    def _open_state(self) -> tuple[StateFile | None, Restored]:
-        if self.options.state_directory is None:
-            return None, Restored()
-        from ioc_runtime.state import StateError, StateFile
-
-        try:
-            state = StateFile(self.options.state_directory, self.plan.prefix, self._state_problem)
-        except StateError as error:
-            raise CannotStart("StateUnavailable", str(error)) from None
-        kept = state.load()
-        if kept.problem:
-            log.error("%s", kept.problem)
-        setpoints = {
-            signal.name: kept.setpoints[signal.name][0]
-            for signal in self.plan.inputs
-            if signal.persist
-            and signal.name in kept.setpoints
-            and kept.setpoints[signal.name][1] == signal.value
-        }
-        return state, Restored(kept.latches, setpoints, lost=kept.problem is not None)
-
-    def _state_problem(self, text: str | None) -> None:
-        if text:
-            log.error("%s", text)
-        else:
-            log.info("the state file can be written again")
-
-    def _load_plugin(self) -> Loaded | None:
-        if self.plan.plugin is None:
-            return None
-        from ioc_runtime.plugin.errors import PluginError
-        from ioc_runtime.plugin.loader import load
-
-        try:
-            return load(self.plan)
-        except PluginError as error:
-            log.error("%s", error.traceback or error)
-            raise CannotStart("PluginFailed", f"plugin: {error}") from None
-
-    def _make_engine(self, functions: Any, restored: Restored) -> Engine:
-        engine: Any = Engine(self.plan, time, functions, restored)
-        if self.options.record is not None:
-            from ioc_runtime.engine.recording import Recorder
-            from ioc_runtime.task.record_file import RecordFile
-
-            self._record = RecordFile(self.options.record)
-            engine = Recorder(engine, self._record.keep)
-        return engine
-
-    def _serve(self) -> Served:
-        from ioc_runtime.epics import ports
-        from ioc_runtime.epics.access import AccessError
-        from ioc_runtime.epics.served import DatabaseError, LayoutError, NameTaken, Served
-
-        served = Served(self.plan, self._put, self._audit)
-        try:
-            notes = [
-                ports.choose(ports.CA, self.options.ca_port),
-                ports.choose(ports.PVA, self.options.pva_port),
-            ]
-            served.serve(self._search if self.options.search else None)
-        except ports.PortError as error:
-            raise CannotStart("PortTaken", str(error), EXIT_IO) from None
-        except NameTaken as error:
-            raise CannotStart("PvConflict", str(error)) from None
-        except LayoutError as error:
-            raise CannotStart("UnknownLayout", str(error)) from None
-        except (AccessError, DatabaseError) as error:
-            raise CannotStart("BadRecords", str(error)) from None
-        for warning in served.warnings:
-            log.warning("%s", warning)
-        self.sayings.say(
-            "ports",
-            ca=ports.actual(ports.CA),
-            pva=ports.actual(ports.PVA),
-            note="; ".join(note for note in notes if note),
-        )
-        self.records = len(served.names)
-        return served
-
-    def _search(self, names: list[str]) -> list[tuple[str, str]]:
-        """Who serves names of ours: looked for while EPICS starts, which takes as long."""
-        from ioc_runtime.epics.search import who_serves
-
-        found = who_serves(names)
-        return [(name, found[name]) for name in names if name in found]
-
-    def _open_links(self) -> Links:
+    def _open_links(self) -> None:
         from ioc_runtime.epics.links import Links
 
-        links = Links(self.plan, self)
-        links.open()
-        return links
+        self._links = Links(self.plan, self)
+        self._links.open()
 
-    def _start_plugin(self) -> PluginRunner | None:
+    def _start_plugin(self) -> None:
         if self._loaded is None:
-            return None
+            return
         from ioc_runtime.plugin.runner import PluginRunner
 
         runner = PluginRunner(
@@ -252,8 +176,16 @@ class Task:
             recovered=self._plugin_recovered,
             ended=self._plugin_ended,
         )
+        with self._switching:
+            if not self.engine.enabled:
+                runner.pause()
+            self._runner = runner  # before it starts: it is to hear of every change
         runner.start()
-        return runner
+
+    def _pace(self) -> float:
+        """Seconds between two looks for sources that are quiet."""
+        ages = [s.max_age for s in self.plan.inputs if s.max_age is not None and s.link]
+        return max(FASTEST_TURN, min([TURN, *(age / 8 for age in ages)]))
 
     # --- the sink of links (see `Links`)
 
@@ -264,11 +196,9 @@ class Task:
         self.events.alive(index)
 
     def disconnected(self, index: int) -> None:
-        self.panel.connections_changed = True
         self.events.disconnected(index)
 
     def output_connected(self, index: int, up: bool) -> None:
-        self.panel.connections_changed = True
         if up:
             self.events.do(self.engine.link_up, index)
 
@@ -286,7 +216,7 @@ class Task:
         self._served.rule(index, state, ns)
 
     def write(self, output: int, value: Any) -> None:
-        self._links.write(output, value)
+        self.links.write(output, value)
 
     def message(self, text: str, severity: int) -> None:
         self.panel.message(text, severity)
@@ -302,6 +232,16 @@ class Task:
         }
         self._state.save(self.engine.latched(), setpoints)
 
+    def _state_problem(self, text: str | None) -> None:
+        """The disk began to fail, or (None) works again; called from the state's thread."""
+        if text:
+            log.error("%s", text)
+        else:
+            log.info("the state file can be written again")
+        if self._whole.is_set():
+            with self.events.lock:
+                self.panel.message(text or "the state file can be written again", 2 if text else 0)
+
     def refuse(self, index: int, value: Any) -> None:
         self._served.restore(index, value)
 
@@ -312,7 +252,8 @@ class Task:
     # --- operators' PVs
 
     def _put(self, name: str, value: Any) -> None:
-        """An operators' PV was written; called from the EPICS event task."""
+        """An operators' PV was written; called from the thread of puts, one after the other."""
+        self._whole.wait()
         index = self._inputs.get(name)
         if index is not None:
             self.events.do(self.engine.put, index, value)
@@ -329,13 +270,14 @@ class Task:
 
     def enable(self, on: bool) -> None:
         """ENABLE: pause or go on."""
-        if on == self.engine.enabled:
-            return
-        if self._runner is not None and not on:
-            self._runner.pause()
-        self.events.do(self.engine.enable, on)
-        if self._runner is not None and on:
-            self._runner.resume()
+        with self._switching:
+            if on == self.engine.enabled:
+                return
+            if self._runner is not None and not on:
+                self._runner.pause()
+            self.events.do(self.engine.enable, on)
+            if self._runner is not None and on:
+                self._runner.resume()
         log.info("enabled" if on else "paused")
         self.show_status()
 
@@ -345,7 +287,7 @@ class Task:
         self.events.do(self.engine.reset)
         for index, signal in enumerate(self.plan.inputs):
             if signal.link is not None:
-                self._links.poke(index)
+                self.links.poke(index)
 
     def _audit(self, entry: Entry) -> None:
         """A client's put was accepted."""
@@ -364,6 +306,8 @@ class Task:
 
     def _plugin_recovered(self) -> None:
         self._failing = ""
+        with self.events.lock:
+            self.panel.message("the plugin works again", 0)
         self.show_status()
 
     def _plugin_ended(self, exit_code: int, sentence: str) -> None:
@@ -383,15 +327,17 @@ class Task:
         self.events.do(self.engine.wake)
 
     def cycle(self, missed: int) -> None:
-        with self.events.lock:
-            self.counters.overruns += missed
-            self.counters.cycles += 1
         if not self.engine.enabled:
             return
         self.events.do(self.engine.full_pass)
-        if self._runner is not None and not self._runner.execute():
-            with self.events.lock:
-                self.counters.overruns += 1
+        overruns = missed
+        if self._runner is not None:
+            before = self._runner.overruns
+            self._runner.execute()
+            overruns += self._runner.overruns - before
+        with self.events.lock:
+            self.counters.overruns += overruns
+            self.counters.cycles += 1
 
     def beat(self) -> None:
         with self.events.lock:
@@ -412,7 +358,7 @@ class Task:
             asked = self.panel.asked.get(state.index, state.life)
             if now - max(state.life, asked) >= max_age / 2:
                 self.panel.asked[state.index] = now
-                self._links.poke(state.index)
+                self.links.poke(state.index)
 
     # --- status
 
@@ -421,11 +367,13 @@ class Task:
         """STATUS, by name."""
         if self._ended:
             return "END"
-        if self._failing or self.exit_code:
+        if self.exit_code:
             return "ERROR"
-        if not self.running:
-            return "INIT"
-        return "RUN" if self.engine.enabled else "PAUSED"
+        if not self.engine.enabled:
+            return "PAUSED"
+        if self._failing:
+            return "ERROR"
+        return "RUN" if self.running else "INIT"
 
     def show_status(self) -> None:
         with self.events.lock:
@@ -437,16 +385,6 @@ class Task:
 
     @property
     def links(self) -> Links:
+        if self._links is None:
+            raise RuntimeError("the links are not open yet")
         return self._links
-
-    def describe(self) -> dict[str, Any]:
-        """What is said at the start."""
-        schemes = {s.link.scheme for s in self.plan.signals if getattr(s, "link", None)}
-        return {
-            "name": self.plan.name,
-            "prefix": self.plan.prefix,
-            "mode": self.plan.mode,
-            "protocols": sorted(schemes),
-            "version": __version__,
-            "pid": os.getpid(),
-        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.field import field
 from support.serving import ca, pva, serve
 
-__all__ = ["ca", "pva", "serve"]
+__all__ = ["ca", "field", "pva", "serve"]
