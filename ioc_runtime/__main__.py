@@ -23,8 +23,9 @@ from ioc_runtime.task.logs import LogKeeper
 from ioc_runtime.task.saying import Sayings, to_stderr
 from ioc_runtime.version import __version__
 
-SWITCH_INTERVAL: Final = 1e-4
-"""Seconds: a plugin that computes may delay a reaction by no more than this."""
+SWITCH_INTERVAL: Final = 1e-5
+"""Seconds after which a plugin that computes lets go. Ten times as long doubles the
+reaction beside one (docs/performance.md); without one it makes no difference."""
 
 EXIT_BAD_SPEC: Final = 15
 LONGEST_STOP: Final = 1.7
