@@ -59,6 +59,8 @@ class Task:
         self.records = 0
         """Number of names that are served."""
         self.exit_code = 0
+        self.sample: Callable[[int, Any, int, int, int], None]
+        """Input (index) got a sample: value, severity, status, ns. Set by `start`."""
         self.finished: Callable[[], None] = lambda: None
         """Called when the task ends by itself (a plugin that gave up)."""
         self._began = time.monotonic()
@@ -105,6 +107,7 @@ class Task:
         functions = self._loaded.functions if self._loaded is not None else {}
         self.engine, self._record = parts.make_engine(plan, functions, restored, options.record)
         self.events = Events(self.engine, self, self.counters)
+        self.sample = self.events.sample  # the hot path, without a step in between
         self._served, said = parts.serve(plan, options, self._put, self._audit)
         self.sayings.say("ports", **said)
         self.records = len(self._served.names)
@@ -188,9 +191,6 @@ class Task:
         return max(FASTEST_TURN, min([TURN, *(age / 8 for age in ages)]))
 
     # --- the sink of links (see `Links`)
-
-    def sample(self, index: int, value: Any, severity: int, status: int, ns: int) -> None:
-        self.events.sample(index, value, severity, status, ns)
 
     def alive(self, index: int) -> None:
         self.events.alive(index)
