@@ -269,7 +269,8 @@ def _standard(pv: StandardPV, plan: Plan) -> Record:
             record_type, size = ("lso" if pv.operator else "lsi"), _text_size(pv, plan)
             fields["SIZV"] = str(size)
         case "flags":
-            record_type, length = "waveform", max(1, len(_linked(pv, plan)))
+            # Over PVA a waveform with room for one element is a number, not an array.
+            record_type, length = "waveform", max(2, len(_linked(pv, plan)))
             fields |= {"FTVL": "LONG", "NELM": str(length)}
         case "lines":
             record_type, length = "waveform", LINES

@@ -37,9 +37,11 @@ class Panel:
         """What is known from the start."""
         with self._task.events.lock:
             self._post("VERSION", __version__)
+            for level, ring in self._task.logs.rings.items():
+                self._served.standard(f"LOG:{level}", list(ring))
             self._counters()
             if state_lost:
-                self.message("started without the kept state: it could not be read", 2)
+                self.message("the kept state could not be read; started without it", 2)
             else:
                 self.message("started", 0)
 

@@ -38,7 +38,9 @@ class Field:
         self.ca = self.client()
 
     def client(self) -> Ca:
-        """A new CA client; it finds at once what others of its process wait long for."""
+        """A new CA client in place of the last one, which would look for a PV ever less often."""
+        if self._clients:
+            self.ca.forget()
         self.ca = Ca(self.prefix)
         self._clients.append(self.ca)
         return self.ca

@@ -145,6 +145,14 @@ class Ca:
         for pv in self._pvs.values():
             pv.disconnect()
 
+    def forget(self) -> None:
+        """Close, and end the channels too: libca looks ever less often for a lost one."""
+        channels = [pv.chid for pv in self._pvs.values()]
+        self.close()
+        self._pvs.clear()
+        for channel in channels:
+            self._epics.ca.clear_channel(channel)
+
     def _time_type(self, name: str) -> int:
         return int(self._epics.ca.field_type(self.pv(name).chid)) + 14
 
