@@ -10,15 +10,13 @@ import argparse
 import gc
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from ioc_runtime.plan import Plan, PlanError, from_json
+from ioc_runtime.task.ending import Ending
 from ioc_runtime.task.logs import LogKeeper
 from ioc_runtime.task.saying import Sayings, to_stderr
 from ioc_runtime.version import __version__
@@ -28,8 +26,6 @@ SWITCH_INTERVAL: Final = 1e-5
 reaction beside one (docs/performance.md); without one it makes no difference."""
 
 EXIT_BAD_SPEC: Final = 15
-LONGEST_STOP: Final = 1.7
-"""Seconds after which a stop that hangs is cut short."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,12 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(
     plan: Plan, options: argparse.Namespace, sayings: Sayings, logs: LogKeeper, began: float
 ) -> int:
-    stop = threading.Event()
-    _on_signals(stop)
-    exit_code = [0]
-    threading.Thread(target=_cut_short, args=(stop, exit_code), name="limit", daemon=True).start()
+    ending = Ending()
+    ending.on_signals()
     if options.with_parent:
-        threading.Thread(target=_watch_parent, args=(stop,), name="parent", daemon=True).start()
+        ending.with_parent()
     sys.setswitchinterval(SWITCH_INTERVAL)
     from ioc_runtime.task.parts import describe
     from ioc_runtime.task.task import CannotStart, Options, Task
@@ -81,12 +75,7 @@ def _serve(
         sayings,
         logs,
     )
-
-    def finished() -> None:
-        exit_code[0] = task.exit_code
-        stop.set()
-
-    task.finished = finished
+    task.finished = ending.ask
     try:
         task.start()
     except CannotStart as error:
@@ -94,7 +83,7 @@ def _serve(
     gc.collect()
     gc.freeze()  # what lives now lives as long as the process: no collection walks it
     sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
-    stop.wait()
+    ending.wait()
     task.stop()
     sayings.say("stopped", exit=task.exit_code)
     sayings.close()
@@ -136,32 +125,6 @@ def _refuse(sayings: Sayings, reason: str, text: str, exit_code: int) -> int:
     sayings.close()
     to_stderr(text)
     return exit_code
-
-
-def _on_signals(stop: threading.Event) -> None:
-    def handler(_: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handler)
-    signal.signal(signal.SIGINT, handler)
-
-
-def _watch_parent(stop: threading.Event) -> None:
-    """Stop when the parent is gone: its end of our standard input closes."""
-    try:
-        while os.read(0, 4096):
-            pass
-    except OSError:
-        pass
-    stop.set()
-
-
-def _cut_short(stop: threading.Event, exit_code: list[int]) -> None:
-    """End the process in time, also when the start hangs (a plugin's import)."""
-    stop.wait()
-    time.sleep(LONGEST_STOP)
-    to_stderr("the stop took too long and was cut short")
-    os._exit(exit_code[0])
 
 
 def _process_start() -> float:

@@ -61,7 +61,7 @@ class Task:
         self.exit_code = 0
         self.sample: Callable[[int, Any, int, int, int], None]
         """Input (index) got a sample: value, severity, status, ns. Set by `start`."""
-        self.finished: Callable[[], None] = lambda: None
+        self.finished: Callable[[int], None] = lambda exit_code: None
         """Called when the task ends by itself (a plugin that gave up)."""
         self._began = time.monotonic()
         self._failing = ""
@@ -156,7 +156,7 @@ class Task:
     def end(self, exit_code: int) -> None:
         """The task is over by its own account."""
         self.exit_code = exit_code
-        self.finished()
+        self.finished(exit_code)
 
     # --- the parts
 
