@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench lock clean
+.PHONY: help setup demo test check lint types contracts format bench reference lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: $(STAMP)  ## let ruff mend what it can
 
 bench: $(STAMP)  ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks
+
+reference: $(STAMP)  ## docs/reference.md, from the code
+	@$(BIN)/python -m scripts.reference
 
 lock: $(STAMP)  ## compile requirements/ anew; UPGRADE=1 takes newer versions
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/lock.sh $(if $(UPGRADE),--upgrade)

@@ -41,6 +41,8 @@ _TASK: Final[tuple[Part, ...]] = (
     ("tests are", ("tests",), lambda spec: spec.tests),
     ("mode triggered is", ("mode",), lambda spec: spec.mode == "triggered"),
 )
+PARTS: Final = (*_TASK, *_COMMON)
+"""All of them; the reference prints them."""
 
 
 def unbuilt(manifest: IocTask | IocJob) -> Iterator[tuple[Path, Any, str]]:
@@ -48,6 +50,6 @@ def unbuilt(manifest: IocTask | IocJob) -> Iterator[tuple[Path, Any, str]]:
     if isinstance(manifest, IocJob):
         yield ("kind",), "IocJob", "IocTask (IocJob is not built yet)"
         return
-    for words, path, used in (*_TASK, *_COMMON):
+    for words, path, used in PARTS:
         if used(manifest.spec):
             yield ("spec", *path), NOTHING, f"nothing here: {words} not built yet"

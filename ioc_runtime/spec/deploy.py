@@ -82,7 +82,7 @@ class PodTemplate(Model):
 
 
 class Deploy(Model):
-    """Fields that a cluster needs and a laptop ignores."""
+    """Fields that a cluster needs; `iocctl run` heeds `access` alone."""
 
     image: Word | None = Field(None, description="Image of the runtime.")
     image_policy: Literal["Pinned", "Follow"] = Field(

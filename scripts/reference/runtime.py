@@ -1,0 +1,61 @@
+"""What a running task shows: its PVs, its exit codes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ioc_runtime.epics.declare import declare
+from ioc_runtime.plan import Plan, Rule
+from ioc_runtime.plugin.errors import TOO_MANY_FAILURES
+from ioc_runtime.standard import RULE_STATES, STANDARD, STATS_PREFIX, StandardPV, rule_pv
+from ioc_runtime.task.parts import EXIT_BAD_SPEC, EXIT_EXCEPTION, EXIT_IO
+from scripts.reference.markdown import code, table
+
+_KINDS: Final = {
+    "bool": "0 or 1",
+    "enum": "state",
+    "text": "text",
+    "count": "whole number, 64 bits",
+    "float": "number",
+    "flags": "array of 0 and 1",
+    "lines": "array of texts, newest first",
+}
+_EXITS: Final = (
+    (0, "it was stopped: SIGTERM, SIGINT, or its parent has gone"),
+    (EXIT_IO, "a port that was asked for is taken"),
+    (EXIT_EXCEPTION, "a fault of the runtime at its start"),
+    (TOO_MANY_FAILURES, "a hook of the plugin failed `maxFailures` times in a row"),
+    (
+        EXIT_BAD_SPEC,
+        "bad plan, plugin, database or access rules; a PV that somebody serves already; "
+        "a state directory that cannot be used",
+    ),
+)
+
+
+def standard() -> str:
+    """The PVs of every task."""
+    plan = Plan("t", "", "P:", rules=(Rule("ID", "True"),))
+    _, (rule,), records = declare(plan)
+    rows = [
+        (code(pv.name), record.type, _holds(pv), "operators" if pv.operator else "", pv.meaning)
+        for pv, record in zip(STANDARD, records, strict=True)
+    ]
+    states = " ".join(map(code, RULE_STATES))
+    rows.append((code(rule_pv("ID")), rule.type, states, "", "state of a rule; one for each"))
+    rows.append((code(f"{STATS_PREFIX}*"), "", "", "", "devIocStats, with `iocStats: true`"))
+    return table(("PV", "Record", "Holds", "Written by", "Meaning"), rows)
+
+
+def exits() -> str:
+    """Exit codes of the serving process."""
+    meanings: dict[int, str] = {}
+    for number, meaning in _EXITS:
+        meanings[number] = f"{meanings[number]}; {meaning}" if number in meanings else meaning
+    return table(("Code", "Meaning"), [(str(n), meaning) for n, meaning in meanings.items()])
+
+
+def _holds(pv: StandardPV) -> str:
+    if pv.states:
+        return " ".join(map(code, pv.states))
+    return _KINDS[pv.kind] + (f" ({pv.unit})" if pv.unit else "")
