@@ -95,8 +95,9 @@ def run(
     On a terminal: a live table. In a pipe: a line per change. A port is the flag's,
     else that of EPICS_CA_SERVER_PORT or EPICS_PVA_SERVER_PORT, else the default; a
     default that is taken is replaced by a free one, and that is said. The exit code
-    is that of the serving process: 0 when it was stopped, 15 for a bad manifest, a
-    taken port or a PV that somebody else serves already.
+    is that of the serving process: 0 when it was stopped, 11 for a port that was asked
+    for and is taken, 12 for a plugin that gave up, 15 for a bad manifest or plugin, or
+    a PV that somebody else serves already.
     """
     from ioc_runtime.cli.manifest import load
 
