@@ -69,7 +69,7 @@ class Field:
             "metadata": {"name": "guard"},
             "spec": fields,
         }
-        (compiled,) = compile_text(yaml.safe_dump(whole))
+        (compiled,) = compile_text(yaml.safe_dump(whole, sort_keys=False))
         return compiled.plan
 
     def start(
