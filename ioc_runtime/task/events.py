@@ -89,6 +89,11 @@ class Events:
             self._carry_out(event(*args))
             self.counters.took(time.perf_counter() - began)
 
+    def shut(self) -> None:
+        """Carry out nothing more: what our own end does to the links is no news."""
+        with self.lock:
+            self._carry_out = _nothing  # type: ignore[method-assign]
+
     def _carry_out(self, effects: list[Effect]) -> None:
         """Do what an event asks: what others wait for first (outputs), then what explains it.
 
@@ -145,3 +150,7 @@ class Events:
                 self._writers[effect[1]](None, INVALID, Status.SOFT, 0)
             except Exception as worse:
                 log.error("the record could not be made INVALID either: %s", worse)
+
+
+def _nothing(effects: list[Effect]) -> None:
+    """What is done when the task has ended."""

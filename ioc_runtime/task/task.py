@@ -135,6 +135,7 @@ class Task:
         self.show_status()
         with self.events.lock:
             self.keep()
+        self.events.shut()
         self._end_parts()
 
     def _end_parts(self) -> None:

@@ -302,11 +302,7 @@ except (AccessError, DatabaseError, NameTaken) as error:
             "False DatabaseError spec.database[0]: EPICS does not load it",
         ),
         (
-            {
-                "database": (
-                    'record(waveform, "w") { field(FTVL,"DOUBLE") field(ASG,"OPERATOR") }',
-                )
-            },
+            {"database": ('record(waveform, "w") { field(FTVL,"DOUBLE") field(ASG,"OPERATOR") }',)},
             "False DatabaseError spec.database: record w is an array of floats in access group "
             "OPERATOR, whose puts are trapped; expected OPERATOR_ARRAYS",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -148,3 +149,27 @@ def test_a_target_that_returns_is_told_again_and_one_that_refuses_is_said(field:
     target = field.target()
     target.gets("LEVEL", [0.25], timeout=25)
     assert field.value("WRITE:ERRORS") == 1
+
+
+def test_the_end_of_a_task_changes_nothing_in_the_field_and_in_what_is_kept(field: Field):
+    field.source.start()
+    target = field.target()
+    spec = """
+        inputs: {a: {type: float, link: "ca://@F"}, b: {type: float, link: "pva://@F"}}
+        outputs:
+          valve: {type: bool, link: "pva://@VALVE", onInvalid: drive, safeValue: 0}
+          lost: {type: bool, latch: rise}
+        ruleDefaults: {valve: 1, lost: 0}
+        rules:
+          - {id: high, condition: "a > 10 or b > 10", outputs: {valve: 0}}
+          - {id: lost, condition: "a.age < 60 and not (a.connected and b.connected)",
+             outputs: {lost: 1}}
+    """
+    task = field.start(spec, "--no-search", "--state", field.state)
+    target.gets("VALVE", [1])
+    field.ca.put("CLEAR", 1)  # of what was lost before it was there
+    field.shows("lost", 0)
+    assert task.stop() == 0
+    assert target.puts("VALVE") == [1]
+    (kept,) = field.state.glob("*.json")
+    assert json.loads(kept.read_text())["state"]["latches"] == {}
