@@ -58,8 +58,18 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; the console script `iocctl`."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line; the console script `iocctl`. Ends the process.
+
+    At once: the end of a CA client, which the interpreter's end would bring, waits 30 s
+    for a server of EPICS_CA_NAME_SERVERS that is not there.
+    """
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            pass  # the reader has gone
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 PVA_SERVER = "a PVA server"
 """PV Access does not tell the address of a server."""
+CLOSING = 0.5
+"""Seconds that closing may take. libca itself waits for EPICS_CA_CONN_TMO (30 s) when a
+server of EPICS_CA_NAME_SERVERS is not there; its thread then ends later by itself."""
 
 
 class Search:
@@ -98,7 +101,7 @@ class _CaSearch:
 
     def close(self) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.join(CLOSING)
 
     def _run(self) -> None:
         try:

@@ -23,7 +23,9 @@ from ioc_runtime.compile import ManifestError
 from ioc_runtime.state import entry_name
 from runtime.field import INVALID, Field
 from runtime.source import wait_until
+from support.epics_env import EpicsEnv
 from support.serving import Ca, CaRefused, Pva
+from support.spawn import Spawn
 
 Seen = list[tuple[Any, int, int]]
 """Value, severity and nanoseconds since 1970 of each update, in order."""
@@ -482,3 +484,31 @@ def test_10_statistics_of_the_ioc_are_served_where_they_are_asked_for(field: Fie
 
 def changes(read: Callable[[], Any], before: Any) -> None:
     wait_until(lambda: read() != before)
+
+
+# --- clients that wait for a server which is not there
+
+NOWHERE = {"EPICS_CA_NAME_SERVERS": "127.0.0.1:9", "EPICS_PVA_NAME_SERVERS": "127.0.0.1:9"}
+WAIT = 30
+"""Seconds that libca waits."""
+
+
+def test_a_name_server_that_is_not_there_delays_neither_start_nor_end(field: Field):
+    """libca would wait half a minute for it, whenever one of its clients ends."""
+    field.source.start()
+    task = field.start(
+        'inputs: {f: {type: float, link: "ca://@F"}}', env=field.env.environ | NOWHERE
+    )
+    assert task.said("ready")[0]["seconds"] < WAIT / 2
+    field.shows("f", 0.25)
+    assert task.stop() == 0
+
+
+def test_a_name_server_that_is_not_there_does_not_delay_the_end_of_a_command(
+    spawn: Spawn, epics_env: EpicsEnv
+):
+    name = f"{epics_env.prefix}NOBODY"
+    words = ("-m", "ioc_runtime.cli", "pv", "get", name, "--timeout", "0.5")
+    get = spawn(*words, env=NOWHERE)
+    assert get.wait(WAIT / 2) == 1
+    assert f"{name}  no answer over Channel Access within 0.5 s" in get.errors
