@@ -79,6 +79,11 @@ def register_function(name: str, fn: Function | None = None) -> Any:
     :raises TaskError: not while the plugin is being loaded, the name is not an
         identifier or already taken, or `fn` cannot be called.
     """
+    if not isinstance(name, str):
+        raise TaskError(
+            f"register_function: expected a name first, as in @register_function('torr'), got "
+            f"{name!r:.60}"
+        )
     if fn is None:
 
         def decorate(function: Function) -> Function:
@@ -92,7 +97,7 @@ def register_function(name: str, fn: Function | None = None) -> Any:
             f"register_function({name!r}) works only while the plugin is loaded: "
             "call it at the top level of a module"
         )
-    if not isinstance(name, str) or not name.isidentifier():
+    if not name.isidentifier():
         raise TaskError(f"register_function: expected an identifier as name, got {name!r}")
     if not callable(fn):
         raise TaskError(f"register_function({name!r}): expected a function, got {fn!r:.60}")

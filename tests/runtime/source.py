@@ -26,12 +26,14 @@ class Source:
         self._spawn, self._environ = spawn, env.server(place)
         self._fifo = directory / f"commands-{place}"
 
-    def start(self, variant: str = "float", many: int = 0) -> Source:
+    def start(
+        self, variant: str = "float", many: int = 0, environ: dict[str, str] | None = None
+    ) -> Source:
         self._fifo.unlink(missing_ok=True)
         os.mkfifo(self._fifo)
         arguments = (HERE / "ioc_source.py", self.prefix, self._fifo, variant, many)
         self.process = self._spawn(
-            "-W", "ignore", *map(str, arguments), env=self._environ, until="up"
+            "-W", "ignore", *map(str, arguments), env=self._environ | (environ or {}), until="up"
         )
         self._answers = 0
         return self
