@@ -121,7 +121,7 @@ def _row(
     }
     end_text = f"last {values['last_late_ms']:.1f} ms late" if last else "last one never came"
     figure = (
-        f"{values['delivered']:6.0f}/s, {lost:.1%} lost, "
+        f"{values['delivered']:6.0f}/s, {f'{lost:.2%}' if lost else 'none'} lost, "
         f"p99 {values['late_p99_ms']:.1f} ms, {end_text}"
     )
     goal, reached = "", None
