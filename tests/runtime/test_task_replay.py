@@ -1,0 +1,97 @@
+"""What happened to a task replays to the same effects (benchmarks/replay_run.py: 10 min)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from ioc_runtime.engine.recording import replay
+from runtime.field import INVALID, Field
+from runtime.source import wait_until
+
+MANIFEST = """
+mode: periodic
+period: 0.1
+parameters: {limit: 100}
+inputs:
+  a: {type: float, link: "ca://@F", buffer: 20, maxAge: 1}
+  b: {type: float, link: "pva://@F", invalidHold: 0.5}
+  state: {type: enum, states: [Manual, Auto, "Off"], link: "pva://@E"}
+  array: {type: float, length: 10, link: "ca://@AF"}
+  limit2: {type: float, value: 50, drive: {low: 0, high: 1000}}
+outputs:
+  alarm: {type: bool, latch: rise}
+  valve: {type: bool, link: "ca://@VALVE"}
+  level: {type: float, link: "pva://@LEVEL"}
+  speed: {type: float}
+  own: {type: float, maxAge: 0.5}
+transforms:
+  - {output: level, expression: "mean(a_buf) + shifted(b) + sum_of(array)"}
+  - {output: speed, expression: "rate(a) + a.age * 0"}
+ruleDefaults: {alarm: 0, valve: 1}
+rules:
+  - {id: high, condition: "a > limit or b > limit2", outputs: {alarm: 1}}
+  - {id: shut, condition: "a > 10 and state == 'Auto'", for: 0.2, outputs: {valve: 0},
+     message: "a is {a:.1f}"}
+"""
+PLUGIN = """
+from ioc_runtime import TaskBase, register_function
+
+@register_function("shifted")
+def shifted(x):
+    return x + 0.125
+
+class Guard(TaskBase):
+    def on_input_changed(self, key, value, old_value):
+        if key == "a":
+            self.set_output("own", value)
+"""
+
+
+def test_a_short_run_with_every_fault_replays_to_the_same_effects(field: Field):
+    field.source.start()
+    target = field.target()
+    task = field.start(
+        MANIFEST,
+        *("--no-search", "--record", field.recording, "--state", field.state),
+        code=PLUGIN,
+        plugin={"functions": ["shifted"]},
+    )
+    field.shows("level", 0.25 + 0.375 + 3.5)
+    field.source.do("burst", name="F", count=300, rate=1000)
+    field.shows("alarm", 1)
+    field.shows("valve", 0)
+    field.ca.put("limit2", 2000)
+    field.ca.put("CLEAR", 1)
+    field.source.set("AF", [float("nan")])
+    field.shows("level", field.value("level"), INVALID)
+    field.ca.put("ENABLE", 0)
+    field.source.set("AF", [1.0])
+    field.ca.put("ENABLE", 1)
+    field.source.process.freeze()
+    field.shows("a", 300.0, INVALID)
+    field.source.process.thaw()
+    field.shows("a", 300.0)
+    target.process.kill()
+    field.source.kill()
+    field.shows("b", 300.0, INVALID)
+    field.ca.put("RESET", 1)
+    field.source.start()
+    field.shows("b", 0.25, timeout=25)
+    wait_until(lambda: field.ca.get("own")[1] == INVALID)
+    assert task.stop() == 0
+    found = replay(field.recording)
+    assert found.mismatches == ()
+    assert found.events > 600
+    kinds = events(field.recording)
+    assert kinds.keys() >= {
+        *("start", "sample", "disconnected", "alive", "put", "write", "link_up", "clear"),
+        *("reset", "enable", "wake", "full_pass"),
+    }
+
+
+def events(recording: Path) -> Counter[str]:
+    """How many events of each kind a recording has."""
+    lines = recording.read_text().splitlines()[1:]
+    return Counter(json.loads(line)["event"] for line in lines)
