@@ -40,13 +40,15 @@ class World(Protocol):
 
     writers: list[Post]
     """One per slot: value, severity, status, nanoseconds."""
+    rule_writers: list[Post]
+    """One per rule; the value is its state."""
 
-    def rule(self, index: int, state: int, ns: int) -> None: ...
     def write(self, output: int, value: Any) -> None: ...
     def message(self, text: str, severity: int) -> None: ...
     def keep(self) -> None: ...
     def refuse(self, index: int, value: Any) -> None: ...
     def changed(self, index: int, value: Any, before: Any) -> None: ...
+    def agree(self, index: int, value: Any) -> None: ...
 
 
 class Events:
@@ -57,7 +59,7 @@ class Events:
         self.engine = engine
         self.counters = counters
         self._world = world
-        self._writers = world.writers
+        self._writers, self._rule_writers = world.writers, world.rule_writers
         self._first_output = len(engine.inputs)
         self._said: str | None = None
         self.on_timer: Callable[[float], None] = lambda when: None
@@ -89,6 +91,14 @@ class Events:
             self._carry_out(event(*args))
             self.counters.took(time.perf_counter() - began)
 
+    def put(self, index: int, value: Any) -> None:
+        """A client wrote set-point `index`: engine and record end with the same value."""
+        began = time.perf_counter()
+        with self.lock:
+            self._carry_out(self.engine.put(index, value))
+            self._world.agree(index, self.engine.inputs[index].value)
+            self.counters.took(time.perf_counter() - began)
+
     def shut(self) -> None:
         """Carry out nothing more: what our own end does to the links is no news."""
         with self.lock:
@@ -99,13 +109,17 @@ class Events:
 
         Between the two lies the time of a cold cache, a third of a reaction.
         """
-        writers, first = self._writers, self._first_output
+        writers, rules, first = self._writers, self._rule_writers, self._first_output
         later = []
         for effect in effects:
             kind = effect[0]
             try:
-                if kind == POST and effect[1] >= first:
-                    writers[effect[1]](effect[2], effect[3], effect[4], effect[5])
+                if kind == POST:
+                    _, slot, value, severity, status, ns = effect
+                    if slot >= first:
+                        writers[slot](value, severity, status, ns)
+                    else:
+                        later.append(effect)
                 elif kind == WRITE:
                     self._world.write(effect[1], effect[2])
                 else:
@@ -116,9 +130,10 @@ class Events:
             kind = effect[0]
             try:
                 if kind == POST:
-                    writers[effect[1]](effect[2], effect[3], effect[4], effect[5])
+                    _, slot, value, severity, status, ns = effect
+                    writers[slot](value, severity, status, ns)
                 elif kind == RULE:
-                    self._world.rule(effect[1], effect[2], effect[3])
+                    rules[effect[1]](effect[2], 0, 0, effect[3])
                 else:
                     self._seldom(kind, effect)
             except Exception as error:

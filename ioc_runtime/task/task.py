@@ -55,6 +55,7 @@ class Task:
         self.plan, self.options, self.sayings, self.logs = plan, options, sayings, logs
         self.counters = Counters()
         self.writers: list[Post] = []
+        self.rule_writers: list[Post] = []
         self.running = False
         self.records = 0
         """Number of names that are served."""
@@ -112,6 +113,7 @@ class Task:
         self.sayings.say("ports", **said)
         self.records = len(self._served.names)
         self.writers.extend(self._served.writers)
+        self.rule_writers.extend(self._served.rule_writers)
         self.panel = Panel(self, self._served)
         self.panel.first(restored.lost)
         self._open_links()
@@ -213,9 +215,6 @@ class Task:
 
     # --- what effects act on (see `World`)
 
-    def rule(self, index: int, state: int, ns: int) -> None:
-        self._served.rule(index, state, ns)
-
     def write(self, output: int, value: Any) -> None:
         self.links.write(output, value)
 
@@ -246,6 +245,9 @@ class Task:
     def refuse(self, index: int, value: Any) -> None:
         self._served.restore(index, value)
 
+    def agree(self, index: int, value: Any) -> None:
+        self._served.agree(index, value)
+
     def changed(self, index: int, value: Any, before: Any) -> None:
         if self._runner is not None:
             self._runner.changed(self.plan.inputs[index].name, value, before)
@@ -257,7 +259,7 @@ class Task:
         self._whole.wait()
         index = self._inputs.get(name)
         if index is not None:
-            self.events.do(self.engine.put, index, value)
+            self.events.put(index, value)
         elif name == "ENABLE":
             self.enable(bool(value))
         elif name == "CLEAR":
