@@ -3,10 +3,10 @@
 Puts come from EPICS's event thread into a queue and are handled by one thread of our
 own, because a handler may wait for the task's lock and the event thread must not.
 
-Record and engine can disagree for a moment: while a refused put is being put back, a
-client may already have put the next value. Each put that follows a refusal is
-therefore written again if the record does not hold it any more, so that both end with
-the newest accepted value.
+Record and engine can disagree for a moment: while a refused put is being put back, or
+while the task writes, a client may already have put the next value. Each put that
+follows such a write is therefore written again if the record does not hold it any more,
+so that both end with the newest accepted value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class OperatorRecord:
         self.read = reader(record, memory)
         self.followed: Followed | None = None
         self.disputed = False
-        """A value was put back; what follows is written again where it got lost."""
+        """We have written it; what clients put next is written again where it got lost."""
+        self.settled = False
+        """The task has settled the put that is being handled."""
         self._refused = False
         self._raw_write = write
         self._known: Any = _NOTHING
@@ -48,7 +50,7 @@ class OperatorRecord:
         """A client put `value`; the record holds it unless a newer put came."""
         self.before = None if self._known is _NOTHING else self._known
         self._known = value
-        self._refused = False
+        self._refused = self.settled = False
 
     def write(self, value: Any, severity: int, status: int, ns: int) -> None:
         """Write from our side. What the record is known to hold is not written again.
@@ -57,6 +59,7 @@ class OperatorRecord:
         """
         if not severity and _same(value, self._known):
             return
+        self.disputed = True
         self._force(value, severity, status, ns)
 
     def put_back(self, value: Any) -> None:
@@ -64,9 +67,18 @@ class OperatorRecord:
         self.disputed = self._refused = True
         self._force(value, 0, 0, 0)
 
+    def agree(self, value: Any) -> None:
+        """A put has led to this value; called with all writes of our side shut out."""
+        self.settled = True
+        if self.disputed and not self._refused:
+            if _same(self.read(), value):
+                self.disputed = False
+            else:
+                self._force(value, 0, 0, 0)
+
     def settle(self) -> None:
         """After a put was handled: if it was accepted, the record holds it in the end."""
-        if self.disputed and not self._refused:
+        if self.disputed and not self._refused and not self.settled:
             if _same(self.read(), self._known):
                 self.disputed = False
             else:

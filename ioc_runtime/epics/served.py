@@ -247,6 +247,14 @@ class Served:
         """A put on a set-point is refused: show its last good value again, None if none."""
         self._by_name[self._signals[slot].name].put_back(value)
 
+    def agree(self, slot: int, value: Value | None) -> None:
+        """A put on a set-point has led to this value: the record ends with it.
+
+        Call it where `post` is called, with the task's lock, after the put was handled.
+        """
+        if value is not None:
+            self._by_name[self._signals[slot].name].agree(value)
+
     def inputs_connected(self, flags: Sequence[bool]) -> None:
         """Connection of each input that has a link, in the order of the plan."""
         self._connected("INP", flags)

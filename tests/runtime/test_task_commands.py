@@ -198,11 +198,12 @@ class Guard(TaskBase):
 """,
     )
     level, go = field.ca.pv("level"), field.ca.pv("go")
-    for number in range(1, 200):
-        go.put(number)
-        level.put(number + 0.5)
-    field.ca.put("go", 0)
-    wait_until(lambda: field.value("level") == field.value("copy"))
+    for round in range(1, 40):
+        for number in range(5):
+            go.put(10 * round + number)
+            level.put(10 * round + number + 0.5)
+        level.put(0.5, wait=True)
+        wait_until(lambda: field.value("level") == field.value("copy"), 2)
 
 
 def test_log_level_and_silenced_loggers_act_at_once(field: Field):
