@@ -70,7 +70,7 @@ class _World:
 
     def __init__(self, served: Any) -> None:
         self.writers = served.writers
-        self.rule = served.rule
+        self.rule_writers = served.rule_writers
 
     def message(self, text: str, severity: int) -> None:
         """Rules of this task have no message."""
@@ -85,6 +85,7 @@ def _served(plan: p.Plan) -> Any:
     served.serve()
     world: Any = _World(served)
     events = Events(Engine(plan, time), world, Counters())
+    events.joint = (served.together, served.joint_writers, served.joint_rule_writers)
     events.do(events.engine.start)
     return events
 

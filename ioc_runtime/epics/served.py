@@ -22,6 +22,7 @@ from ioc_runtime.epics.declare import ARRAYS, Record, database, declare, late_te
 from ioc_runtime.epics.layout import Layouts
 from ioc_runtime.epics.operators import OperatorRecord, Operators
 from ioc_runtime.epics.settle import Settler
+from ioc_runtime.epics.together import ENOUGH, Together
 from ioc_runtime.epics.writer import Write, stamp_now, writer
 from ioc_runtime.plan import Plan, Severity, Value
 from ioc_runtime.standard import LINES, STANDARD, STATS_PREFIX
@@ -86,6 +87,11 @@ class Served:
         """One function per slot (inputs, then outputs): the same as `post`, faster."""
         self.rule_writers: list[Write] = []
         """One function per rule, in the order of the plan."""
+        self.together: Together | None = None
+        """Lock of all that the two below write; None for a task too small to need it."""
+        self.joint_writers: list[Write] = []
+        self.joint_rule_writers: list[Write] = []
+        """As `writers` and `rule_writers`, for use while `together` is locked."""
         self.standard_writers: dict[str, Write] = {}
         """One function per standard PV, by name."""
         self.warnings: list[str] = []
@@ -167,21 +173,36 @@ class Served:
             guarded = set()
         self._operators = Operators(self._heard)
         bound: list[Write] = []
+        joint: list[tuple[Record, RecordMemory, Write]] = []
         standard = {record.name for record in self._standard}
         for record in self._records:
             keep = record.name in guarded and not record.operator and not record.block
             memory = layouts.memory(self._plan.prefix, record, keep_interpreter=keep)
             stamp_now(memory)
             bound.append(self._writer(record, memory, record.name in standard))
+            if keep:
+                joint.append((record, memory, bound[-1]))
         slots, rules = len(self._signals), len(self._rules)
         self.writers = bound[:slots]
         self.rule_writers = bound[slots : slots + rules]
         self.standard_writers = dict(
             zip((record.name for record in self._standard), bound[slots + rules :], strict=True)
         )
+        if len(joint) >= ENOUGH:
+            self._join(joint, bound[: slots + rules])
         self._first_values()
         self._operators.start()
         self._settler.start()
+
+    def _join(
+        self, joint: Sequence[tuple[Record, RecordMemory, Write]], alone: Sequence[Write]
+    ) -> None:
+        """Let large passes write the records that can be locked together."""
+        self.together = Together(joint)
+        inside = dict(zip((write for _, _, write in joint), self.together.writers, strict=True))
+        writers = [inside.get(write, write) for write in alone]
+        slots = len(self._signals)
+        self.joint_writers, self.joint_rule_writers = writers[:slots], writers[slots:]
 
     def _writer(self, record: Record, memory: RecordMemory, standard: bool) -> Write:
         write = writer(record, memory, self._settler.watch(memory))

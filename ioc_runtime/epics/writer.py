@@ -9,6 +9,7 @@ value and turns INVALID.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -34,13 +35,13 @@ _LAST_NS: Final = (EPICS_EPOCH + 2**32) * _SECOND
 _ELEMENT: Final = ELEMENT_MAX + 1
 _UNFIT: Final = int(Status.SOFT)
 
-_SCALARS: Final = {
-    # holds: format of VAL, lowest, highest
-    "float": ("d", None, None),
+SCALARS: Final[dict[str, tuple[str, float, float]]] = {
+    "float": ("d", -math.inf, math.inf),
     "int": ("i", INT_MIN, INT_MAX),
     "count": ("q", -(2**63), 2**63 - 1),
     "bool": ("H", 0, 1),
 }
+"""What a record holds: format of VAL, lowest, highest."""
 
 
 def _done() -> None:
@@ -57,8 +58,7 @@ def writer(record: Record, memory: RecordMemory, written: Callable[[], None] = _
         return _float(memory)
     if record.holds == "enum":
         return _whole(memory, "H", 0, record.states - 1)
-    form, low, high = _SCALARS[record.holds]
-    return _whole(memory, form, low or 0, high or 0)
+    return _whole(memory, *SCALARS[record.holds])
 
 
 def epics_time(ns: int) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def _float(memory: RecordMemory) -> Write:
     return write
 
 
-def _whole(memory: RecordMemory, form: str, low: int, high: int) -> Write:
+def _whole(memory: RecordMemory, form: str, low: float, high: float) -> Write:
     value_view = memory.scalar("VAL", form)
     alarm, udf, stamp = _head(memory)
     lock, process, unlock, record = memory.lock, memory.process, memory.unlock, memory.pointer

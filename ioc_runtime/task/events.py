@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ioc_runtime.engine.effects import (
     CHANGED,
@@ -33,6 +33,17 @@ from ioc_runtime.task.counters import Counters
 log = logging.getLogger("ioc_runtime")
 
 Post = Callable[[Any, int, int, int], None]
+
+
+MANY: Final = 100
+"""Effects from which on one lock for all records is cheaper than one each."""
+
+
+class Lock(Protocol):
+    """Locks records together."""
+
+    lock: Callable[[], None]
+    unlock: Callable[[], None]
 
 
 class World(Protocol):
@@ -61,6 +72,8 @@ class Events:
         self._world = world
         self._writers, self._rule_writers = world.writers, world.rule_writers
         self._first_output = len(engine.inputs)
+        self.joint: tuple[Lock, list[Post], list[Post]] | None = None
+        """A lock of all records at once, and writers for use under it, for large passes."""
         self._said: str | None = None
         self.on_timer: Callable[[float], None] = lambda when: None
         """Told when the next timer is due, after each event."""
@@ -105,12 +118,31 @@ class Events:
             self._carry_out = _nothing  # type: ignore[method-assign]
 
     def _carry_out(self, effects: list[Effect]) -> None:
-        """Do what an event asks: what others wait for first (outputs), then what explains it.
+        if self.joint is None or len(effects) < MANY:
+            rest = self._post(effects, self._writers, self._rule_writers)
+        else:
+            together, writers, rules = self.joint
+            together.lock()
+            try:
+                rest = self._post(effects, writers, rules)
+            finally:
+                together.unlock()
+        for effect in rest:
+            try:
+                self._seldom(effect[0], effect)
+            except Exception as error:
+                self._failed(effect, error)
+        wake = self.engine.next_wake
+        if wake is not None:
+            self.on_timer(wake)
+
+    def _post(self, effects: list[Effect], writers: list[Post], rules: list[Post]) -> list[Effect]:
+        """Write what others wait for first (outputs), then what explains it; return the rest.
 
         Between the two lies the time of a cold cache, a third of a reaction.
         """
-        writers, rules, first = self._writers, self._rule_writers, self._first_output
-        later = []
+        first = self._first_output
+        later, rest = [], []
         for effect in effects:
             kind = effect[0]
             try:
@@ -122,25 +154,22 @@ class Events:
                         later.append(effect)
                 elif kind == WRITE:
                     self._world.write(effect[1], effect[2])
-                else:
+                elif kind == RULE:
                     later.append(effect)
+                else:
+                    rest.append(effect)
             except Exception as error:  # one record must not keep the others from theirs
                 self._failed(effect, error)
         for effect in later:
-            kind = effect[0]
             try:
-                if kind == POST:
+                if effect[0] == POST:
                     _, slot, value, severity, status, ns = effect
                     writers[slot](value, severity, status, ns)
-                elif kind == RULE:
-                    rules[effect[1]](effect[2], 0, 0, effect[3])
                 else:
-                    self._seldom(kind, effect)
+                    rules[effect[1]](effect[2], 0, 0, effect[3])
             except Exception as error:
                 self._failed(effect, error)
-        wake = self.engine.next_wake
-        if wake is not None:
-            self.on_timer(wake)
+        return rest
 
     def _seldom(self, kind: int, effect: Effect) -> None:
         world = self._world

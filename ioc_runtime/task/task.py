@@ -114,6 +114,12 @@ class Task:
         self.records = len(self._served.names)
         self.writers.extend(self._served.writers)
         self.rule_writers.extend(self._served.rule_writers)
+        if self._served.together is not None:
+            self.events.joint = (
+                self._served.together,
+                self._served.joint_writers,
+                self._served.joint_rule_writers,
+            )
         self.panel = Panel(self, self._served)
         self.panel.first(restored.lost)
         self._open_links()

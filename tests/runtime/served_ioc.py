@@ -47,6 +47,17 @@ def run(command: dict[str, Any]) -> Any:
             served.post(slots[command["name"]], command["value"], 0, 0, 0)
             served.post(slots[command["name"]], None, 3, 14, 0)
             memory.unlock(memory.pointer)
+        case "together":
+            # A pass that writes many: [[name, value, severity, status, ns], ...] at once.
+            assert served.together is not None
+            served.together.lock()
+            try:
+                for name, *post in command["posts"]:
+                    served.joint_writers[slots[name]](*post)
+                for index, state in command["rules"]:
+                    served.joint_rule_writers[index](state, 0, 0, 0)
+            finally:
+                served.together.unlock()
         case "rule":
             served.rule(command["index"], command["state"], 0)
         case "standard":

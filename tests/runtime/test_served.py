@@ -57,6 +57,35 @@ def test_every_type_carries_value_severity_status_and_time_over_both(
             assert pva.get(name) == (values[number], 2, "HIHI", THEN + number), name
 
 
+def test_a_large_pass_under_one_lock_writes_what_single_writes_would(
+    serve: Serve, ca: Ca, pva: Pva
+):
+    """Every type, twice; the filling makes the task large enough for one lock."""
+    filling = tuple(mirror(f"filling{number}", "float") for number in range(120))
+    rules = (Rule("r", "f > 1"),)
+    serving = serve(inputs=(*TYPES, *filling, Input("setpoint", "float")), rules=rules)
+    for number in range(2):
+        posts: list[list[Any]] = [
+            [name, values[number], 2, 3, THEN + number] for name, values in VALUES.items()
+        ]
+        posts += [[f"filling{k}", 0.5 + k, 0, 0, THEN] for k in range(120)]
+        posts += [["setpoint", 4.0 + number, 0, 0, THEN]]
+        serving.do("together", posts=posts, rules=[[0, 2 - number]])
+        for name, values in VALUES.items():
+            assert ca.get(name) == (values[number], 2, 3, THEN + number), name
+            assert pva.get(name) == (values[number], 2, "HIHI", THEN + number), name
+        assert ca.get("filling119") == (119.5, 0, 0, THEN)
+        assert ca.get("setpoint")[0] == 4.0 + number
+        assert ca.get("RULE:r")[0] == 2 - number
+    unfit = [["f", float("nan"), 0, 0, THEN], ["i", 2**40, 0, 0, THEN], ["b", 2, 0, 0, THEN]]
+    unfit += [["e", 3, 0, 0, THEN], ["filling0", None, 3, 14, THEN], ["s", "x" * 999, 0, 0, THEN]]
+    serving.do("together", posts=unfit, rules=[])
+    for name, value in (("f", -2e300), ("i", 2**31 - 1), ("b", 0), ("e", 1), ("filling0", 0.5)):
+        found = ca.get(name)
+        assert (found[0], found[1]) == (value, 3), name
+    assert ca.get("s")[1] == 3
+
+
 def test_records_start_invalid_and_undefined_with_the_present_time(serve: Serve, ca: Ca, pva: Pva):
     before = time.time_ns()
     serving = serve(

@@ -9,8 +9,9 @@ on and with what EPICS itself finds, before anything is served.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import byref
+from functools import partial
 from typing import Any, Final
 
 from ioc_runtime.epics.cabi import db
@@ -156,6 +157,30 @@ class RecordMemory:
     def put_back(self, image: bytes) -> None:
         """Undo everything since `snapshot`; only before the records are served."""
         ctypes.memmove(self.address, image, len(image))
+
+
+class RecordGroup:
+    """Records that are locked together.
+
+    The interpreter lock is kept meanwhile: for records that are linked to nothing but
+    each other (see `RecordMemory`).
+    """
+
+    def __init__(self, records: Sequence[RecordMemory]) -> None:
+        keeping = db.libraries().keeping
+        allocate, lock, unlock = (
+            keeping[name] for name in ("dbLockerAlloc", "dbScanLockMany", "dbScanUnlockMany")
+        )
+        allocate.restype = ctypes.c_void_p
+        allocate.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint]
+        lock.restype = unlock.restype = None
+        lock.argtypes = unlock.argtypes = [ctypes.c_void_p]
+        addresses = (ctypes.c_void_p * len(records))(*(record.address for record in records))
+        locker = ctypes.c_void_p(allocate(addresses, len(records), 0))
+        if not locker:
+            raise MemoryError("EPICS has no memory to lock the records together")
+        self.lock: Callable[[], None] = partial(lock, locker)
+        self.unlock: Callable[[], None] = partial(unlock, locker)
 
 
 class _Record(ctypes.Structure):
