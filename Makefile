@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench reference lock clean
+.PHONY: help setup demo test check lint types contracts format bench bench-peer reference lock clean
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## make .venv with everything
 
@@ -42,6 +42,9 @@ bench: $(STAMP)  ## the table of docs/performance.md, on this machine
 
 reference: $(STAMP)  ## docs/reference.md, from the code
 	@$(BIN)/python -m scripts.reference
+
+bench-peer: $(STAMP)  ## get iocmng 2.7.9, to measure beside it
+	@$(BIN)/python -m benchmarks.peer
 
 lock: $(STAMP)  ## compile requirements/ anew; UPGRADE=1 takes newer versions
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/lock.sh $(if $(UPGRADE),--upgrade)

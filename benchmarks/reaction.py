@@ -81,14 +81,18 @@ def run(quick: bool) -> Iterator[Row]:
             for rules in {"softioc": (1,)}.get(kind, (1, 200) if quick else (1, 50, 200)):
                 yield from series(f"reaction {protocol.upper()}", protocol, Device(kind, rules))
     for protocol, library in (("ca", "pyepics"), ("pva", "p4p")):
+        case = f"reaction {protocol.upper()}, seen by {library}"
         for kind in have if not quick else ():
-            yield from series(
-                f"reaction {protocol.upper()}, seen by {library}", protocol, Device(kind), True
-            )
-    for protocol in ("ca", "pva"):
+            for rules in {"softioc": (1,), "iocmng": (1, 200)}.get(kind, (1, 50, 200)):
+                yield from series(case, protocol, Device(kind, rules), True)
+    for protocol, library in (("ca", "pyepics"), ("pva", "p4p")):
+        case = f"reaction {protocol.upper()}, a thread burns a core"
         for kind in have if not quick else ["ours"]:
-            case = f"reaction {protocol.upper()}, a thread burns a core"
             yield from series(case, protocol, Device(kind, burn=True))
+        if not quick:
+            yield from series(
+                f"{case}, seen by {library}", protocol, Device("ours", burn=True), True
+            )
 
 
 def _series(

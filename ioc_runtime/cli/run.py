@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import signal
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from ioc_runtime.cli.child import Child, Event
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.view import PORT_VARIABLES, View, ending
 from ioc_runtime.plan import Plan, to_json
+from ioc_runtime.state import StateError, default_directory
 
 PATIENCE: Final = 10.0
 """Seconds a serving process may take to end before it is killed."""
@@ -102,7 +102,7 @@ def run(
     from ioc_runtime.cli.manifest import load
 
     plan = load(file, prefix, changes or [])
-    options = serving_options(state or state_directory(plan.prefix), ca_port, pva_port)
+    options = serving_options(state or _state_directory(), ca_port, pva_port)
     with serving(plan, options) as session:
         code = session.run(seconds)
     if code and (text := ending(code, session.view)):
@@ -241,11 +241,12 @@ def serving_options(state: Path, ca_port: int | None, pva_port: int | None) -> l
     return options
 
 
-def state_directory(prefix: str) -> Path:
-    """Where a task with this prefix keeps its state on this machine."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    # ':' and the like are legal in file names, but not a pleasure in a shell.
-    return Path(base) / "ioc-operator" / (re.sub(r"[^A-Za-z0-9_.-]", "_", prefix) or "_")
+def _state_directory() -> Path:
+    """Where the tasks of this user keep their state; the file in it is named by the prefix."""
+    try:
+        return default_directory()
+    except StateError as error:
+        raise Failure(str(error)) from None
 
 
 @contextmanager

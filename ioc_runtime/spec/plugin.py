@@ -86,7 +86,8 @@ class Plugin(Model):
         None,
         ge=1,
         le=1_000_000,
-        description="Exceptions after which the task ends with exit code 12; none by default.",
+        description="Failures in a row of one hook after which the task ends with exit code 12; "
+        "none by default.",
     )
     isolation: Literal["thread", "process"] = Field(
         "thread", description="Where its code runs: in a thread, or in a child process."
