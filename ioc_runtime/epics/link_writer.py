@@ -63,6 +63,9 @@ class LinkWriter:
         """`written` gets None, or a sentence that names the link, the value and the cause."""
         self._output, self._thread, self._written = output, thread, written
         self._state = IDLE
+        # The target knows a little earlier than we are told. What is written in between
+        # would be written twice: the engine writes on every connection.
+        self._told = False
         self._value: Any = _NOTHING
         self._newer: Any = _NOTHING
         self._failures = 0
@@ -74,7 +77,7 @@ class LinkWriter:
 
     def write(self, value: Any) -> None:
         """Take over a value; it replaces the one that is under way."""
-        if not self.target.connected:
+        if not (self._told and self.target.connected):
             self._value = value
             if self._state != ABSENT:
                 self._go(ABSENT, self._output.timeout)
@@ -86,6 +89,7 @@ class LinkWriter:
 
     def connected(self, up: bool) -> None:
         """The target came or went. What was under way is the engine's to write again."""
+        self._told = up
         self._newer = _NOTHING
         self._failures = self._unanswered = 0
         self._attempt += 1

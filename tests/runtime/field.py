@@ -125,7 +125,8 @@ class Target:
         """Wait until it got these values, and see that nothing else comes."""
         wait_until(lambda: len(self.puts(name)) >= len(values), timeout)
         time.sleep(0.2)
-        assert self.puts(name) == values
+        puts = self.puts(name)
+        assert puts == values
 
 
 def took(what: Callable[[], Any]) -> float:
