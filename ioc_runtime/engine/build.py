@@ -97,7 +97,8 @@ def _tie(model: Model, by_input: dict[str, InputState], by_output: dict[str, Out
         if rule.message is not None:
             read |= rule.message.reads
         rule.sources = sources(rule.node.expression.reads)
-        rule.outputs = tuple(by_output[name] for name in rule.plan.outputs)
+        driven = (by_output[name] for name in rule.plan.outputs)
+        rule.outputs = tuple(sorted(driven, key=lambda output: output.index))
         for output in rule.outputs:
             output.writers.append((rule, rule.plan.outputs[output.name]))
         rule.plain = not rule.hold and all(output.latch is None for output in rule.outputs)

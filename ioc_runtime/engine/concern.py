@@ -17,12 +17,12 @@ class Concern:
 
     transforms: tuple[TransformState, ...]
     rules: tuple[RuleState, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.transforms or self.rules)
+    alone: RuleState | None = None
+    """The only rule, when there is nothing else and it remembers nothing."""
 
 
 NOTHING = Concern((), ())
+"""The only empty one, so that `is` tells it."""
 
 
 class Concerns:
@@ -35,7 +35,7 @@ class Concerns:
     def __init__(self, transforms: Sequence[TransformState], rules: Sequence[RuleState]) -> None:
         self._transforms, self._rules = transforms, rules
         self._known: dict[str, Concern] = {}
-        self.everything = Concern(tuple(transforms), tuple(rules))
+        self.everything = self._make(range(len(transforms)), range(len(rules)))
         nodes = [t.node for t in transforms] + [r.node for r in rules]
         self._names = len({name for node in nodes for name in node.expression.reads})
 
@@ -79,9 +79,17 @@ class Concerns:
         )
 
     def _those(self, transforms: Collection[int], rules: Collection[int]) -> Concern:
+        if not transforms and not rules:
+            return NOTHING
         if len(transforms) == len(self._transforms) and len(rules) == len(self._rules):
             return self.everything
+        return self._make(transforms, rules)
+
+    def _make(self, transforms: Collection[int], rules: Collection[int]) -> Concern:
+        picked = tuple(self._rules[i] for i in sorted(rules))
+        only = len(picked) == 1 and not transforms and not picked[0].remembers
         return Concern(
             tuple(self._transforms[i] for i in sorted(transforms)),
-            tuple(self._rules[i] for i in sorted(rules)),
+            picked,
+            picked[0] if only else None,
         )

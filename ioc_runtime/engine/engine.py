@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from ioc_runtime.engine.build import Model, build
-from ioc_runtime.engine.concern import Concerns
+from ioc_runtime.engine.concern import NOTHING, Concerns
 from ioc_runtime.engine.effects import CHANGED, KEEP, MESSAGE, REFUSE, Effect
 from ioc_runtime.engine.inputs import InputState
 from ioc_runtime.engine.outputs import OutputState
@@ -90,7 +90,7 @@ class Engine:
         restore(self.restored, self.inputs, self.outputs, out)
         if any(output.grace for output in self.outputs):
             self._timers.set(("grace",), self._moment.mono + START_GRACE)
-        if self._ticking:
+        if self._ticking is not NOTHING:
             self._timers.set(("tick",), self._moment.mono + TICK)
         if self.enabled:
             self._everything(out, since=0)
@@ -98,10 +98,19 @@ class Engine:
 
     def sample(self, index: int, value: Any, severity: int, status: int, ns: int) -> list[Effect]:
         """Input `index` got a sample; `value` has been coerced, or is None if it did not fit."""
-        out = self._event()
-        state = self.inputs[index]
-        if self._take(state, value, severity, status, ns, out):
-            self._changed(state.name, out)
+        # `_event`, `_take` and `_changed`, written out: steps are what a reaction costs
+        self.sequence += 1
+        moment, clock, state = self._moment, self.clock, self.inputs[index]
+        moment.mono, moment.wall = clock.monotonic(), clock.time_ns()
+        out: list[Effect] = []
+        if self._tells_plugin:
+            different = self._take(state, value, severity, status, ns, out)
+        else:
+            different = state.sample(value, severity, status, ns, out)
+        if different and self.enabled and self.started:
+            concern = self._concerns.of(state.name)
+            if concern is not NOTHING:
+                self._passes.run(concern, out)
         return out
 
     def samples(self, batch: Iterable[tuple[int, Any, int, int, int]]) -> list[Effect]:
@@ -307,7 +316,7 @@ class Engine:
     def _changed(self, name: str, out: list[Effect]) -> None:
         if self.enabled and self.started:
             concern = self._concerns.of(name)
-            if concern:
+            if concern is not NOTHING:
                 self._passes.run(concern, out)
 
     def _changed_many(self, names: set[str], out: list[Effect]) -> None:

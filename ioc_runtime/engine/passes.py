@@ -34,10 +34,13 @@ class Passes:
 
         :param since: least timestamp (ns) of what is published, see `OutputState.settle`
         """
+        if concern.alone is not None:
+            self._alone(concern.alone, out, since)
+            return
         for _ in range(self._most):
             self.count += 1
             concern = self._one(concern, out, since)
-            if not concern:
+            if concern is NOTHING:
                 return
         out.append((LOG, ERROR, "evaluation did not settle"))
 
@@ -53,8 +56,25 @@ class Passes:
     def run_on(self, changed: set[str], out: list[Effect], since: int) -> None:
         """Passes over what these changes concern, if anything."""
         concern = self._next(changed)
-        if concern:
+        if concern is not NOTHING:
             self.run(concern, out, since)
+
+    def _alone(self, rule: RuleState, out: list[Effect], since: int) -> None:
+        """The usual case, made short: one rule that remembers nothing."""
+        self.count += 1
+        if not rule.evaluate(out, since):
+            return
+        changed = None
+        for output in rule.outputs:
+            if output.resolve_and_settle(out, since) and output.read:
+                changed = changed or set()
+                changed.add(output.name)
+        if rule.read:
+            rule.publish()
+            changed = changed or set()
+            changed.add(rule.key)
+        if changed:
+            self.run_on(changed, out, since)
 
     def _one(self, concern: Concern, out: list[Effect], since: int) -> Concern:
         """One pass; returns what the next one has to look at."""
