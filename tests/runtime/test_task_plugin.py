@@ -36,8 +36,8 @@ def goes_on(field: Field) -> None:
     field.shows("alarm", 1, timeout=2)
     field.ca.put("level", 1)
     field.shows("alarm", 0, timeout=2)
-    wait_until(lambda: field.value("HEARTBEAT") >= beats + 2, 5)
-    assert field.value("CYCLE_COUNT") >= cycles + 10
+    wait_until(lambda: field.value("HEARTBEAT") > beats, 5)
+    wait_until(lambda: field.value("CYCLE_COUNT") >= cycles + 10, 5)
 
 
 def test_a_plugin_writes_what_it_owns_reads_the_rest_and_is_told_of_changes(field: Field):
