@@ -29,6 +29,9 @@ LOOPBACK = "127.0.0.1"
 _libc = ctypes.CDLL(None)
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
     """A port that nobody listens on, neither by TCP nor by UDP.
 
@@ -37,11 +40,14 @@ def free_port() -> int:
     """
     for _ in range(200):
         port = random.randrange(20000, 32000)
+        if port in _given:  # another IOC of this run, which may not listen yet
+            continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
                 with suppress(OSError):
                     tcp.bind((LOOPBACK, port))
                     udp.bind((LOOPBACK, port))
+                    _given.add(port)
                     return port
     raise RuntimeError("found no free port between 20000 and 32000")
 
