@@ -139,7 +139,7 @@ class Events:
     def _post(self, effects: list[Effect], writers: list[Post], rules: list[Post]) -> list[Effect]:
         """Write what others wait for first (outputs), then what explains it; return the rest.
 
-        Between the two lies the time of a cold cache, a third of a reaction.
+        What stands between costs 2 to 3 µs a record with cold caches (decision 10).
         """
         first = self._first_output
         later, rest = [], []
