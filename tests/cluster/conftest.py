@@ -1,0 +1,96 @@
+"""The cluster that a test asks for.
+
+| fixture | gives |
+|---|---|
+| `control_plane` | etcd, API server, controllers and scheduler: no pods; 3 s |
+| `rig` | a cluster with a node, the project's images and DNS |
+| `cluster` | whatever there is: `IOC_TEST_KUBECONFIG`, else `control_plane` |
+| `namespace` | a new namespace in `rig` if the test has that, else in `cluster` |
+
+With `IOC_TEST_KUBECONFIG` the tests use that cluster and stay within namespaces of
+their own; those that need a rig are skipped. Where no rig can run they are skipped
+too, with the reason, except in CI (`CI=true`), where that is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cluster.rig import Rig, why_not
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that tests may use, theirs or somebody else's."""
+
+    kubeconfig: Path
+    kubectl_command: str
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            [self.kubectl_command, "--kubeconfig", self.kubeconfig, *args],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def given() -> str | None:
+    """The cluster that the caller wants the tests to use."""
+    return os.environ.get("IOC_TEST_KUBECONFIG")
+
+
+def skip_unless_a_rig_can_run(*, node: bool) -> None:
+    if given():
+        pytest.skip("IOC_TEST_KUBECONFIG is set, and this test needs a cluster of its own")
+    if reason := why_not(node=node):
+        if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+            pytest.fail(f"CI must run the cluster tests: {reason}")
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Rig]:
+    """A control plane without a node, one for the session."""
+    skip_unless_a_rig_can_run(node=False)
+    with Rig.up(control_plane=True) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="session")
+def rig() -> Iterator[Rig]:
+    """A cluster with a node that runs pods, one for the session."""
+    skip_unless_a_rig_can_run(node=True)
+    with Rig.up() as rig:
+        yield rig
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """For tests that need an API server and nothing else."""
+    if path := given():
+        return Cluster(Path(path), "kubectl")
+    own = request.getfixturevalue("control_plane")
+    return Cluster(own.kubeconfig, str(own.layout.binaries / "kubectl"))
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a new namespace, whose deletion begins when the test ends."""
+    uses = "rig" if "rig" in request.fixturenames else "cluster"
+    where: Rig | Cluster = request.getfixturevalue(uses)
+    name = f"ioc-test-{secrets.token_hex(4)}"
+    where.kubectl("create", "namespace", name)
+    yield name
+    where.kubectl("delete", "namespace", name, "--wait=false")

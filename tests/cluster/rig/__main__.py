@@ -1,0 +1,123 @@
+"""`python3 -m tests.cluster.rig`: a test cluster for people (docs/cluster.md)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import slots
+from .binaries import binaries
+from .host import RigError, step, why_not
+from .rig import Rig
+
+DEFAULT_NAME = "default"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out one command; a mistake or a missing thing is one sentence and exit code 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except RigError as error:
+        print(f"rig: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rig", description="A Kubernetes cluster for tests.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run, text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    up = add("up", _up, "bring a cluster up; one that is up gets the present images")
+    up.add_argument("--control-plane", action="store_true", help="no node: pods stay Pending")
+    up.add_argument("--kubeconfig", type=Path, metavar="FILE", help="write the kubeconfig there")
+    up.add_argument("--no-audit", action="store_true", help="no log of writes")
+    down = add("down", _down, "take a cluster down")
+    down.add_argument("--all", action="store_true", help="and every other one")
+    add("status", _status, "the clusters of this machine and their programs")
+    build = add("build", _build, "build programs and images into the cache, start nothing")
+    build.add_argument("--control-plane", action="store_true", help="programs only, no images")
+    inside = add("exec", _exec, "run a command on the node")
+    for command in (up, down, inside):
+        command.add_argument("--name", default=DEFAULT_NAME, help="of the cluster")
+    inside.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    return parser
+
+
+def _up(options: argparse.Namespace) -> int:
+    rig = Rig.find(options.name)
+    if not rig:
+        with step(f"cluster {options.name}"):
+            rig = Rig.up(
+                options.name, control_plane=options.control_plane, audit=not options.no_audit
+            )
+            rig.detach()
+    kubeconfig = rig.kubeconfig
+    if options.kubeconfig:
+        options.kubeconfig.touch(mode=0o600)
+        shutil.copyfile(kubeconfig, options.kubeconfig)
+        kubeconfig = options.kubeconfig.absolute()
+    print(f"export KUBECONFIG={kubeconfig}")
+    print(f"export PATH={rig.layout.binaries}:$PATH   # kubectl, helm")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    found = [r for r in slots.records() if options.all or r.name == options.name]
+    for record in found:
+        slots.end(record)
+        print(f"rig {record.name}: gone")
+    if not found:
+        print(f"there is no rig named {options.name}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    del options
+    for record in slots.records():
+        age = time.time() - record.facts["created"]
+        alive = record.alive()
+        print(f"{record.name}: {'up' if alive else 'dead'}, {age:.0f} s old, {record.data}")
+        if alive and record.pid:
+            for name, status in Rig(record).status().items():
+                print(f"  {name:24} {_line(status)}")
+    return 0
+
+
+def _line(status: dict) -> str:
+    if status["exit_code"] is not None:
+        return f"ended with {status['exit_code']}, see {status['log']}"
+    megabytes = status["memory_bytes"] / 2**20
+    return f"{status['cpu_seconds']:7.1f} s processor time, {megabytes:5.0f} MiB"
+
+
+def _build(options: argparse.Namespace) -> int:
+    if reason := why_not(node=not options.control_plane):
+        raise RigError(reason)
+    print(binaries())
+    return 0
+
+
+def _exec(options: argparse.Namespace) -> int:
+    rig = Rig.find(options.name)
+    if not rig:
+        raise RigError(f"there is no rig named {options.name}: bring it up first")
+    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+    if not argv:
+        raise RigError("nothing to run: rig exec -- COMMAND")
+    path = f"{rig.layout.binaries}:{os.environ.get('PATH', '')}"
+    env = os.environ | {"PATH": path, "KUBECONFIG": str(rig.kubeconfig)}
+    return subprocess.run(rig.inside(argv), env=env).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

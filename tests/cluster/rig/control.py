@@ -1,0 +1,66 @@
+"""Talks to a rig's supervisor."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from .host import RigError, find
+
+SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
+START_TIMEOUT: Final = 20.0
+
+
+def start_supervisor(
+    control: Path, data: Path, hold: int, *, network: bool
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start process 1 of a rig; returns the process that carries it, and its own pid.
+
+    It holds the descriptor `hold` open, and with it the lock of the rig's slot. It ends
+    when its standard input does, unless it is told to detach.
+    """
+    unshare = find("unshare") or "unshare"
+    own = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if network:
+        own.append("--net")
+    with (data / "supervisor.log").open("wb") as log:
+        process = subprocess.Popen(
+            [unshare, *own, sys.executable, "-I", SUPERVISOR, control, data],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=[hold],
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while not control.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.communicate()
+            said = (data / "supervisor.log").read_text().strip()
+            raise RigError(f"the rig's supervisor did not start: {said[-1000:]}")
+        time.sleep(0.005)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return process, int(children.split()[0])
+
+
+def ask(control: Path, timeout: float = 60.0, **request: Any) -> Any:
+    """Have the supervisor carry out a request; RigError with its words when it cannot."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(timeout)
+            connection.connect(str(control))
+            with connection.makefile("rwb") as stream:
+                stream.write(json.dumps(request).encode() + b"\n")
+                stream.flush()
+                answer = json.loads(stream.readline() or b'{"error": "it ended"}')
+    except (OSError, ValueError) as error:
+        raise RigError(f"the rig does not answer: {error}") from error
+    if "error" in answer:
+        raise RigError(f"the rig could not {request['do']}: {answer['error']}")
+    return answer["ok"]
