@@ -191,7 +191,9 @@ def test_requirements_name_no_index():
         assert not re.search(r"://|index-url|find-links", path.read_text()), path.name
 
 
-@pytest.mark.parametrize("name", ["runtime", "operator", "plugins", "test", "uv"])
+@pytest.mark.parametrize(
+    "name", ["runtime", "operator", "operator-image", "plugins", "test", "uv"]
+)
 def test_every_requirements_file_has_the_versions_of_dev(name: str):
     assert pins(name)
     assert pins(name).items() <= pins("dev").items()

@@ -5,6 +5,7 @@ network, mount and process namespaces of its own and ends with one process.
 """
 
 from .host import RigError, why_not
-from .rig import OPERATOR_IMAGE, RUNTIME_IMAGE, Rig
+from .images import OPERATOR_IMAGE, RUNTIME_IMAGE
+from .rig import Rig
 
 __all__ = ["OPERATOR_IMAGE", "RUNTIME_IMAGE", "Rig", "RigError", "why_not"]

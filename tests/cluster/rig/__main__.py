@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import slots
+from . import images, slots
 from .binaries import binaries
 from .host import RigError, step, why_not
 from .rig import Rig
@@ -61,6 +61,8 @@ def _up(options: argparse.Namespace) -> int:
                 options.name, control_plane=options.control_plane, audit=not options.no_audit
             )
             rig.detach()
+    elif not rig.control_plane_only and rig.load_images():
+        print("the present images were loaded; pods that run keep theirs", file=sys.stderr)
     kubeconfig = rig.kubeconfig
     if options.kubeconfig:
         options.kubeconfig.touch(mode=0o600)
@@ -104,6 +106,8 @@ def _build(options: argparse.Namespace) -> int:
     if reason := why_not(node=not options.control_plane):
         raise RigError(reason)
     print(binaries())
+    if not options.control_plane:
+        print(images.store())
     return 0
 
 

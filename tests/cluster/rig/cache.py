@@ -75,7 +75,16 @@ def _remove_unfinished(cache: Path, kind: str) -> None:
         shutil.rmtree(half)
 
 
+def newest(kind: str) -> Path | None:
+    """The entry of a kind that was used last."""
+    entries = _entries(cache_dir(), kind)
+    return entries[-1] if entries else None
+
+
+def _entries(cache: Path, kind: str) -> list[Path]:
+    return sorted(cache.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime)
+
+
 def _remove_old(cache: Path, kind: str) -> None:
-    entries = sorted(cache.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime)
-    for path in entries[:-KEEP]:
+    for path in _entries(cache, kind)[:-KEEP]:
         shutil.rmtree(path, ignore_errors=True)

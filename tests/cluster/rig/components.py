@@ -300,7 +300,6 @@ def _corefile(layout: Layout) -> str:
     """Names of the cluster; every other name does not exist, and says so at once."""
     return f"""\
 .:53 {{
-    bind {layout.slot.address}
     errors
     ready 127.0.0.1:8181
     kubernetes cluster.local in-addr.arpa ip6.arpa {{

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ START_TIMEOUT: Final = 20.0
 
 
 def start_supervisor(
-    control: Path, data: Path, hold: int, *, network: bool
+    control: Path, data: Path, hold: int | None = None
 ) -> tuple[subprocess.Popen[bytes], int]:
     """Start process 1 of a rig; returns the process that carries it, and its own pid.
 
@@ -25,16 +26,14 @@ def start_supervisor(
     when its standard input does, unless it is told to detach.
     """
     unshare = find("unshare") or "unshare"
-    own = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    if network:
-        own.append("--net")
+    own = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     with (data / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
             [unshare, *own, sys.executable, "-I", SUPERVISOR, control, data],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            pass_fds=[hold],
+            pass_fds=[] if hold is None else [hold],
             start_new_session=True,
         )
     deadline = time.monotonic() + START_TIMEOUT
@@ -64,3 +63,9 @@ def ask(control: Path, timeout: float = 60.0, **request: Any) -> Any:
     if "error" in answer:
         raise RigError(f"the rig could not {request['do']}: {answer['error']}")
     return answer["ok"]
+
+
+def inside(pid: int, argv: Sequence[str | Path]) -> list[str]:
+    """The command line that runs a command in the namespaces of a supervisor."""
+    target = ["--target", str(pid), "--net", "--mount", "--pid"]
+    return [find("nsenter") or "nsenter", *target, "--", *map(str, argv)]

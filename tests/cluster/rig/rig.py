@@ -15,15 +15,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from . import cgroups, control, network, slots
+from . import cgroups, control, images, network, slots
 from .binaries import binaries
 from .cache import cache_dir
 from .components import CONTROL_PLANE, NODE, NODE_NAME, Layout, command, write_configuration
 from .host import RigError, find, why_not
 from .pki import make_pki, write_kubeconfig
-
-RUNTIME_IMAGE: Final = "localhost/ioc-runtime:dev"
-OPERATOR_IMAGE: Final = "localhost/ioc-operator:dev"
 
 READY_TIMEOUT: Final = 60.0
 
@@ -53,14 +50,18 @@ class Rig:
             raise RigError(reason)
         name = name or f"test-{secrets.token_hex(4)}"
         built = binaries()
+        store = None if control_plane else images.store()
         rigs = cache_dir() / "rigs"
         rigs.mkdir(exist_ok=True)
         data = rigs / f"{name}-{secrets.token_hex(4)}"
         facts = {"binaries": str(built), "control_plane": control_plane, "audit": audit}
+        facts["store"] = str(store or "")
         record, hold = slots.take(name, data, **facts)
         try:
             data.mkdir(mode=0o700)
-            process, pid = control.start_supervisor(record.slot.control, data, hold, network=True)
+            if store:
+                images.copy_store(store, data / "containerd")
+            process, pid = control.start_supervisor(record.slot.control, data, hold)
         finally:
             os.close(hold)
         rig = cls(record.write(pid=pid), process)
@@ -166,8 +167,7 @@ class Rig:
 
     def inside(self, argv: Sequence[str | Path]) -> list[str]:
         """The command line that runs a command on the node, in the rig's namespaces."""
-        target = ["--target", str(self.record.pid), "--net", "--mount", "--pid"]
-        return [find("nsenter") or "nsenter", *target, "--", *map(str, argv)]
+        return control.inside(self.record.pid, argv)
 
     def node_exec(
         self, argv: Sequence[str | Path], **options: Any
@@ -264,7 +264,7 @@ class Rig:
 
     def stop(self, name: str, number: int = signal.SIGTERM, timeout: float = 30.0) -> int:
         """End a component and wait until it is gone; returns its exit code."""
-        return self._ask(timeout + 10, do="stop", name=name, signal=number, timeout=timeout)
+        return self._ask(timeout + 10, do="stop", name=name, signal=number, within=timeout)
 
     def start(self, name: str) -> None:
         """Start again a component that was stopped; it need not be ready yet."""
@@ -277,6 +277,18 @@ class Rig:
     def resume(self, name: str) -> None:
         """Let a frozen component go on."""
         self._ask(do="signal", name=name, signal=signal.SIGCONT)
+
+    def load_images(self) -> bool:
+        """Give a rig that is up the images of the present sources; False if it has them.
+
+        Pods that run keep theirs.
+        """
+        store = images.store()
+        if str(store) == self.record.facts["store"]:
+            return False
+        images.load(self.record.pid)
+        self.record = self.record.write(store=str(store))
+        return True
 
     def delete_namespaces(self, timeout: float = 120.0) -> None:
         """Delete every namespace but the system's own, and wait until they are gone."""

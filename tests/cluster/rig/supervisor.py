@@ -50,8 +50,8 @@ class Supervisor:
         match request:
             case {"do": "start", "name": str(name), **rest}:
                 return self.start(name, rest.get("argv"), rest.get("log"))
-            case {"do": "stop", "name": str(name), "signal": int(number), "timeout": timeout}:
-                return self.stop(name, number, timeout)
+            case {"do": "stop", "name": str(name), "signal": int(number), "within": within}:
+                return self.stop(name, number, within)
             case {"do": "signal", "name": str(name), "signal": int(number)}:
                 return os.kill(self._running(name).pid, number)
             case {"do": "status"}:
@@ -81,16 +81,16 @@ class Supervisor:
         self.components[name] = Component(argv, log, process)
         return process.pid
 
-    def stop(self, name: str, number: int, timeout: float) -> int:
+    def stop(self, name: str, number: int, within: float) -> int:
         """Send a signal and wait until the process is gone; returns its exit code."""
         component = self._running(name)
         os.kill(component.pid, number)
         # One that was stopped by SIGSTOP would not see it.
         os.kill(component.pid, signal.SIGCONT)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + within
         while component.exit_code is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{name} did not end within {timeout:g} s of signal {number}")
+                raise TimeoutError(f"{name} did not end within {within:g} s of signal {number}")
             time.sleep(0.005)
             self.reap()
         return component.exit_code

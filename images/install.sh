@@ -1,0 +1,22 @@
+#!/bin/sh
+# Make the environment of an image: install.sh DIRECTORY REQUIREMENTS. Run in a build
+# stage; leaves out what no pod ever reads.
+set -eu
+venv=$1
+requirements=$2
+
+python3 -m venv --without-pip "$venv"
+/opt/pip/bin/pip --python "$venv/bin/python" install --quiet --no-cache-dir --no-compile \
+    --disable-pip-version-check --require-hashes --only-binary :all: --requirement "$requirements"
+
+cd "$venv"/lib/python3.*/site-packages
+# A test runner that p4p asks for and its package tests alone use.
+rm -rf nose2 nose2-*.dist-info ../../../bin/nose2
+# Headers, the packages' own tests, and libca for other systems.
+rm -rf epicscorelibs/include epicscorelibs/test pvxslibs/include pvxslibs/test p4p/test
+rm -rf epics/clibs/darwin* epics/clibs/win* epics/clibs/linux32 epics/clibs/linuxarm
+find numpy -type d -name tests -prune -exec rm -rf {} + 2>/dev/null || true
+find . -name '*.a' -delete
+
+# The asynchronous half of the Kubernetes client is 68 MB and not loaded: sources will do.
+"$venv/bin/python" -m compileall -q -x '/kubernetes/aio/' --invalidation-mode unchecked-hash .
