@@ -30,7 +30,7 @@ reads past the record where it prints one. They are audited without a name."""
 TEXT_MAX: Final = 65_535
 """Bytes of the longest long string, its end included."""
 _MACRO = re.compile(r"\$[({]")
-_STATE_KEYS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV") + (
+STATE_KEYS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV") + (
     ("EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
 )
 _TYPES: Final = {
@@ -229,7 +229,7 @@ def _two_states(states: tuple[str, ...], severities: tuple[int, ...]) -> dict[st
 
 def _many_states(states: tuple[str, ...], severities: tuple[int, ...]) -> dict[str, str]:
     fields = {}
-    for index, (key, name) in enumerate(zip(_STATE_KEYS, states, strict=False)):
+    for index, (key, name) in enumerate(zip(STATE_KEYS, states, strict=False)):
         fields[f"{key}VL"] = str(index)
         fields[f"{key}ST"] = name
         if index < len(severities):

@@ -1,0 +1,56 @@
+"""Which fields of running records an edit of the plan changes. Pure.
+
+Only fields that say how a value is shown and judged; what a record is stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ioc_runtime.epics.declare import STATE_KEYS, Record
+
+_TEXTS: Final = {"DESC": "", "EGU": ""}
+_NUMBERS: Final = {name: "0" for name in ("PREC", "LOPR", "HOPR", "DRVL", "DRVH")}
+_LIMITS: Final = {name: "0" for name in ("LOLO", "LOW", "HIGH", "HIHI", "HYST")}
+_SEVERITIES: Final = {
+    name: "NO_ALARM"
+    for name in ("LLSV", "LSV", "HSV", "HHSV", "ZSV", "OSV", *(f"{k}SV" for k in STATE_KEYS))
+}
+_JUDGING: Final = _LIMITS.keys() | _SEVERITIES.keys()
+
+CHANGEABLE: Final[dict[str, str]] = _TEXTS | _NUMBERS | _LIMITS | _SEVERITIES
+"""Fields that may change while a record is served, and what they are when nothing is said."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """New fields of one record."""
+
+    record: str
+    """Without the prefix."""
+    slot: int
+    """Of the engine."""
+    fields: dict[str, str]
+
+    @property
+    def judges(self) -> bool:
+        """Whether the alarm of the present value can be another one now."""
+        return not _JUDGING.isdisjoint(self.fields)
+
+
+def edits(old: Sequence[Record], new: Sequence[Record]) -> list[Edit]:
+    """What has to change, record by record; both in the order of the engine's slots."""
+    return [
+        Edit(before.name, slot, changed)
+        for slot, (before, after) in enumerate(zip(old, new, strict=True))
+        if (changed := _changed(before.fields, after.fields))
+    ]
+
+
+def _changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    wanted = {
+        name: new.get(name, CHANGEABLE[name]) for name in CHANGEABLE if name in old or name in new
+    }
+    return {name: text for name, text in wanted.items() if text != old.get(name, CHANGEABLE[name])}
