@@ -1,0 +1,31 @@
+"""What is true of a task or job, worked out from what is known: pure functions."""
+
+from ioc_operator.status.pod import Container, Ended, Pod, read_pod
+from ioc_operator.status.task import Status, task_status
+from ioc_operator.status.view import (
+    ApplyError,
+    BatchJob,
+    Conflict,
+    Facts,
+    JobView,
+    Run,
+    View,
+    read_job,
+)
+
+__all__ = [
+    "ApplyError",
+    "BatchJob",
+    "Conflict",
+    "Container",
+    "Ended",
+    "Facts",
+    "JobView",
+    "Pod",
+    "Run",
+    "Status",
+    "View",
+    "read_job",
+    "read_pod",
+    "task_status",
+]
