@@ -14,14 +14,12 @@ Not thread-safe: whoever calls holds the task's lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any
 
-from ioc_runtime.engine.build import Model, build
-from ioc_runtime.engine.concern import NOTHING, Concerns
-from ioc_runtime.engine.effects import CHANGED, KEEP, MESSAGE, REFUSE, Effect
-from ioc_runtime.engine.inputs import InputState
-from ioc_runtime.engine.outputs import OutputState
-from ioc_runtime.engine.passes import Passes
+from ioc_runtime.engine.concern import NOTHING
+from ioc_runtime.engine.effects import MESSAGE, REFUSE, Effect
+from ioc_runtime.engine.evaluation import START_GRACE, Clock, EnginePaused, Evaluation
+from ioc_runtime.engine.reload import Prepared, adopt, dismantle, edited_set_points
 from ioc_runtime.engine.restore import Restored, engaged, restore
 from ioc_runtime.engine.rules import RuleState
 from ioc_runtime.engine.setpoint import admit
@@ -31,28 +29,8 @@ from ioc_runtime.plan import Plan
 
 __all__ = ["Clock", "Engine", "EnginePaused", "Restored"]
 
-TICK: Final = 0.1
-"""Seconds between evaluations of what changes by the passing of time (age, rate)."""
 
-START_GRACE: Final = 5.0
-"""Seconds after the start in which `onInvalid: drive` does not drive yet."""
-
-
-class EnginePaused(RuntimeError):
-    """A plugin's write while ENABLE is 0, or after its end."""
-
-
-class Clock(Protocol):
-    """What the engine knows of time."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-
-    def time_ns(self) -> int:
-        """Nanoseconds since 1970, as far as this machine knows."""
-
-
-class Engine:
+class Engine(Evaluation):
     """Evaluates one plan. Each event method returns its effects, in order."""
 
     def __init__(
@@ -62,24 +40,7 @@ class Engine:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         restored: Restored | None = None,
     ) -> None:
-        self.plan = plan
-        self.clock = clock
-        """Read once per event."""
-        self.restored = restored or Restored()
-        self.model: Model = build(plan, dict(functions or {}))
-        model = self.model
-        self.inputs, self.outputs = model.inputs, model.outputs
-        self.transforms, self.rules = model.transforms, model.rules
-        self._timers, self._moment = model.timers, model.moment
-        self.enabled = True
-        self.started = False
-        self.sequence = 0
-        """Events so far: the order in which everything happened."""
-        self._concerns = Concerns(self.transforms, self.rules)
-        self._ticking = self._concerns.of_nodes(lambda node: node.expression.ticks)
-        self._passes = Passes(model, self._concerns)
-        self._tells_plugin = plan.plugin is not None
-        self._plugin_ended = False
+        super().__init__(Prepared(plan, functions), clock, restored or Restored())
 
     # --- events
 
@@ -88,10 +49,8 @@ class Engine:
         out = self._event()
         self.started = True
         restore(self.restored, self.inputs, self.outputs, out)
-        if any(output.grace for output in self.outputs):
-            self._timers.set(("grace",), self._moment.mono + START_GRACE)
-        if self._ticking is not NOTHING:
-            self._timers.set(("tick",), self._moment.mono + TICK)
+        self._grace_ends = self._moment.mono + START_GRACE
+        self._set_timers()
         if self.enabled:
             self._everything(out, since=0)
         return out
@@ -249,6 +208,38 @@ class Engine:
             self._passes.run(self._concerns.everything, out)
         return out
 
+    def prepare(self, plan: Plan) -> Prepared:
+        """Build what `reload` takes over. Costs time, touches nothing: from any thread.
+
+        :raises ValueError: an expression or a set-point's value is not right
+        """
+        return Prepared(plan)
+
+    def reload(self, new: Prepared | Plan) -> list[Effect]:
+        """Go on with another plan of the same shape (`ioc_runtime.shape`).
+
+        What is unchanged keeps what it remembers. If this raises, nothing has changed.
+
+        :raises ValueError: a plan that has not been prepared cannot be
+        """
+        out = self._event()
+        prepared = new if isinstance(new, Prepared) else self.prepare(new)
+        before = self.model
+        adopt(prepared, before, self._passes.count, out)
+        changes = edited_set_points(prepared, self.plan)
+        self._use(prepared)
+        if self.started:
+            grace = self._moment.mono < self._grace_ends
+            for output in self.outputs:
+                output.grace = output.plan.on_invalid == "drive" and grace
+            self._set_timers()
+            for state, value in changes:
+                self._give(state, value, out, post=True)
+            if self.enabled:
+                self._afresh(out)
+        dismantle(before)
+        return out
+
     def plugin_ended(self) -> list[Effect]:
         """The plugin will write no more: what it owns is not known from now on."""
         out = self._event()
@@ -276,121 +267,3 @@ class Engine:
     def latched(self) -> dict[str, tuple[Any, str]]:
         """Latches that are engaged: what the state file has to hold."""
         return engaged(self.outputs)
-
-    # --- inside
-
-    def _event(self) -> list[Effect]:
-        self.sequence += 1
-        moment, clock = self._moment, self.clock
-        moment.mono = clock.monotonic()
-        moment.wall = clock.time_ns()
-        return []
-
-    def _take(
-        self, state: InputState, value: Any, severity: int, status: int, ns: int, out: list[Effect]
-    ) -> bool:
-        if not self._tells_plugin:
-            return state.sample(value, severity, status, ns, out)
-        known, before = state.known, state.value
-        different = state.sample(value, severity, status, ns, out)
-        if state.known and (not known or state.value != before):
-            out.append((CHANGED, state.index, state.value, before))
-        return different
-
-    def _set_point(self, state: InputState, value: Any, out: list[Effect], *, post: bool) -> None:
-        before = state.value
-        if not state.put(value, out, post=post):
-            return
-        if state.plan.persist:
-            out.append((KEEP, state.index, value))
-        if self._tells_plugin:
-            out.append((CHANGED, state.index, value, before))
-        self._changed(state.name, out)
-
-    def _writable(self) -> None:
-        if self._plugin_ended:
-            raise EnginePaused("the plugin has ended")
-        if not self.enabled:
-            raise EnginePaused("the task is paused (ENABLE is 0)")
-
-    def _changed(self, name: str, out: list[Effect]) -> None:
-        if self.enabled and self.started:
-            concern = self._concerns.of(name)
-            if concern is not NOTHING:
-                self._passes.run(concern, out)
-
-    def _changed_many(self, names: set[str], out: list[Effect]) -> None:
-        if names and self.enabled and self.started:
-            self._passes.run_on(names, out, 0)
-
-    def _everything(self, out: list[Effect], since: int) -> None:
-        """Publish and evaluate everything, the plugin's outputs first."""
-        for output in self._plugins_outputs():
-            output.take(output.result, out, since)
-        self._passes.first(out, since)
-
-    def _plugins_outputs(self) -> list[OutputState]:
-        return [output for output in self.outputs if output.plan.owner == "plugin"]
-
-    def _expire(self, output: OutputState, out: list[Effect]) -> bool:
-        """The plugin's value counts no more."""
-        if self.enabled:
-            return output.take(None, out, self._moment.wall)
-        output.result = None
-        return False
-
-    def _pause(self, out: list[Effect]) -> None:
-        for rule in self.rules:
-            rule.pause(out)
-        for transform in self.transforms:
-            transform.node.forget()
-        for output in self.outputs:
-            output.suspend(out)
-
-    def _resume(self, out: list[Effect]) -> None:
-        """Evaluate everything; a safeValue is driven only by what comes out in the end."""
-        for rule in self.rules:
-            rule.paused = False
-        driving = [o for o in self.outputs if o.plan.on_invalid == "drive" and not o.grace]
-        for output in driving:
-            output.grace = True
-        self._everything(out, self._moment.wall)
-        for rule in self.rules:
-            rule.show(out)
-        self._end_grace(driving, out)
-
-    def _end_grace(self, outputs: Iterable[OutputState], out: list[Effect]) -> None:
-        for output in outputs:
-            if output.grace:
-                output.grace = False
-                if self.enabled and not output.certain:
-                    output.settle(False, None, out, self._moment.wall)
-
-    def _due(
-        self,
-        key: Any,
-        out: list[Effect],
-        names: set[str],
-        transforms: list[TransformState],
-        rules: list[RuleState],
-    ) -> None:
-        match key:
-            case ("age", index):
-                if self.inputs[index].too_old(out):
-                    names.add(self.inputs[index].name)
-            case ("hold", index):
-                if self.inputs[index].hold_over(out):
-                    names.add(self.inputs[index].name)
-            case ("rule" | "node", index):
-                rules.append(self.rules[index])
-            case ("transform", index):
-                transforms.append(self.transforms[index])
-            case ("output", index):
-                if self._expire(self.outputs[index], out):
-                    names.add(self.outputs[index].name)
-            case ("grace",):
-                self._end_grace(self.outputs, out)
-            case ("tick",):
-                self._timers.set(("tick",), self._moment.mono + TICK)
-                transforms += self._ticking.transforms
-                rules += self._ticking.rules

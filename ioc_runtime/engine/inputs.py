@@ -14,6 +14,13 @@ from ioc_runtime.plan import Input
 MINUTE_NS: Final = 60 * 10**9
 
 
+_KEPT: Final = (
+    "_before", "_fresh", "_latest", "_previous", "_raw", "_time", "bad_status", "connected",
+    "good", "held", "known", "life", "ns", "severity", "stale", "status", "value",
+)  # fmt: skip
+"""What an input goes on with under another plan."""
+
+
 class InputState:
     """One input: its last sample, its validity, its buffer.
 
@@ -106,8 +113,9 @@ class InputState:
     def alive(self, out: list[Effect]) -> bool:
         """The source answered without a new sample."""
         self.life = self.moment.mono
-        if not self.stale:
-            return False
+        return self._fresh_again(out) if self.stale else False
+
+    def _fresh_again(self, out: list[Effect]) -> bool:
         self.stale = False
         self._watch_age()
         self._set_raw(self._raw)
@@ -211,6 +219,59 @@ class InputState:
         if "severity" in self._wants:
             self.values[f"{self.name}.severity"] = severity
         out.append((POST, self.index, value, severity, status, ns))
+
+    # --- reload
+
+    def adopt(self, old: InputState, out: list[Effect]) -> None:
+        """Go on where `old`, the same input under another plan, has got to.
+
+        What an expression newly asks of the past begins to be known with the next samples.
+        """
+        for slot in _KEPT:
+            setattr(self, slot, getattr(old, slot))
+        if old.good:  # the short way of a sample does not keep it up
+            self._raw = old.value
+        if not old._wants:
+            self._previous = None
+            self._time = (old.ns or self.moment.wall) / 1e9 if old.good else None
+        if "rate" not in old._wants:
+            self._before = self._latest = None
+        if self.buffer is not None and old.buffer:
+            self.buffer.extend(old.buffer)
+        self._tell_all()
+        self._adopt_times(old, out)
+
+    def _tell_all(self) -> None:
+        """Let expressions see what is known."""
+        self.values[f"{self.name}.connected"] = self.connected
+        self._tell("severity", self.severity)
+        if not self.stale:
+            self._tell("raw", self._raw)
+        if self.known:
+            self.values[self.name] = self.value
+            if self.buffer:
+                self.values[f"{self.name}_buf"] = self.buffer
+            self._tell("previous", self._previous)
+            self._tell("timestamp", self._time)
+
+    def _adopt_times(self, old: InputState, out: list[Effect]) -> None:
+        """Other times run from where the old ones began."""
+        key = ("hold", self.index)
+        ends = self.timers.when(key)
+        if ends is not None and self.plan.invalid_hold != old.plan.invalid_hold:
+            self.timers.set(key, ends - old.plan.invalid_hold + self.plan.invalid_hold)
+        before, after = old.plan.max_age, self.plan.max_age
+        if before == after or self.plan.link is None:
+            return
+        self.timers.cancel(("age", self.index))
+        now = self.moment.mono
+        if self.stale and (after is None or now < self.life + after):
+            self._fresh_again(out)
+        elif after is not None and self.connected and not self.stale:
+            # It was asked for a sign of life as often as the old age wanted: it gets the
+            # new one in full, if the old one allows that.
+            ends = now + after if before is None else min(now + after, self.life + before)
+            self.timers.set(("age", self.index), max(ends, self.life + after))
 
     # --- attributes
 

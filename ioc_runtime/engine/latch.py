@@ -53,6 +53,12 @@ class Latch:
             return self.default is not None and bool(result != self.default)
         return bool(result != before)
 
+    def adopt(self, old: Latch) -> None:
+        """Go on where `old`, the latch of the same output under another plan, has got to."""
+        self.engaged, self.value, self.rule = old.engaged, old.value, old.rule
+        if self.direction == old.direction:
+            self._before = old._before
+
     def release(self) -> None:
         """Let go; what is settled next counts as a first result."""
         self.engaged, self.value, self.rule = False, None, ""

@@ -113,6 +113,12 @@ class Node:
         said, self.error = self.error, explain(error)
         return self.error if self.error != said else ""
 
+    def adopt(self, old: Node) -> None:
+        """Go on where `old`, the same expression under another plan, has got to."""
+        self.error, self.site_error = old.error, old.site_error
+        for site, before in zip(self.sites, old.sites, strict=True):
+            site.adopt(before)
+
     @property
     def due(self) -> float | None:
         """When the first for_ that is running out changes by itself."""
@@ -201,6 +207,12 @@ class SiteState:
             self.memory = self.moment.mono
         # the same sum as in `due`: a timer that fires at it must find it reached
         return bool(self.moment.mono >= self.memory + self.seconds())  # type: ignore[misc]
+
+    def adopt(self, old: SiteState) -> None:
+        """Remember what `old` does."""
+        self.memory = old.memory
+        if old.key in old.values:
+            self.values[self.key] = old.values[old.key]
 
     def forget(self) -> None:
         """Start anew, as if nothing had been seen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ioc_runtime.engine.effects import INVALID, LATCH, LOG, POST, WRITE, Effect, Status
 from ioc_runtime.engine.inputs import MINUTE_NS, is_number
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from ioc_runtime.engine.rules import RuleState
 
 WARNING = 30
+
+
+_KEPT: Final = (
+    "active_rule", "certain", "clock_said", "driven", "known", "ns", "posted_severity", "result",
+    "value",
+)  # fmt: skip
+"""What an output goes on with under another plan."""
 
 
 class OutputState:
@@ -225,6 +232,24 @@ class OutputState:
             text = f"{self.name}: its sources' newest timestamp {off}; it carries our time"
             out.append((LOG, WARNING, text))
         return wall
+
+    def adopt(self, old: OutputState, out: list[Effect]) -> None:
+        """Go on where `old`, the same output under another plan, has got to."""
+        for slot in _KEPT:
+            setattr(self, slot, getattr(old, slot))
+        if self.latch is not None and old.latch is not None:
+            self.latch.adopt(old.latch)
+        elif old.latch is not None and old.latch.engaged:
+            out.append((LATCH, self.index, None, ""))
+        if self.buffer is not None and old.buffer:
+            self.buffer.extend(old.buffer)
+        if self.known:
+            self.values[self.name] = self.value
+            if self.buffer:
+                self.values[f"{self.name}_buf"] = self.buffer
+        way = (self.plan.on_invalid, self.plan.safe_value)
+        if not self.certain and way != (old.plan.on_invalid, old.plan.safe_value):
+            self.posted_severity = -1  # to be published, and driven, though it looks the same
 
     def link_up(self, out: list[Effect], *, may_write: bool) -> None:
         """The link connected (again): tell it, now or once there is something certain to tell."""

@@ -49,7 +49,8 @@ class Passes:
         self.count += 1
         changed = self._evaluate(self._concerns.everything, out, since, {})
         for output in self._model.outputs:
-            if output.plan.owner == "rules" and output.resolve_and_settle(out, since):
+            # not the short way: a value can be another one though no rule has changed
+            if output.plan.owner == "rules" and output.settle(*output.resolve(), out, since):
                 changed.add(output.name)
         self.run_on(changed, out, since)
 

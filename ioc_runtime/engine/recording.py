@@ -25,6 +25,7 @@ from typing import Any, Final
 from ioc_runtime.engine.effects import Effect
 from ioc_runtime.engine.engine import Engine
 from ioc_runtime.engine.node import explain
+from ioc_runtime.engine.reload import Prepared
 from ioc_runtime.engine.restore import Restored
 from ioc_runtime.plan import Plan, PlanError, from_json, to_json
 
@@ -33,7 +34,7 @@ MOST_MISMATCHES: Final = 100
 
 EVENTS: Final = frozenset(
     "start sample samples disconnected alive put write_setpoint write link_up clear reset "
-    "enable wake full_pass plugin_ended".split()
+    "enable wake full_pass plugin_ended reload".split()
 )
 
 
@@ -202,6 +203,8 @@ def _again(engine: Engine, held: HeldClock, results: deque[Any], line: dict[str,
     if method not in EVENTS:
         raise RecordingError(f"the recording has an unknown event: {method!r:.40}")
     try:
+        if method == "reload":
+            args = [from_json(json.dumps(args[0]))]
         return getattr(engine, method)(*args)
     except Exception as error:
         return type(error).__name__
@@ -286,7 +289,11 @@ def _text(data: Any) -> str:
 
 
 def _foreign(value: Any) -> Any:
-    """What JSON does not know: numbers of numpy as numbers, the rest as its type's name."""
+    """What JSON does not know: plans, numbers of numpy as numbers, the rest as its type's name."""
+    if isinstance(value, Prepared):
+        value = value.plan
+    if isinstance(value, Plan):
+        return json.loads(to_json(value))
     plain = getattr(value, "tolist", None)
     return plain() if plain is not None else {"foreign": type(value).__name__}
 

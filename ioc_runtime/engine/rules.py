@@ -86,7 +86,7 @@ class RuleState:
         if self.hold:
             fires = self._held(fires)
         if fires == self.fires and self.shown >= 0:
-            if self.hold:
+            if self.hold and self._shown() != self.shown:
                 self._stamp(at)
                 self.show(out)
             return False
@@ -157,6 +157,24 @@ class RuleState:
             if latch is not None and latch.engaged and latch.rule == self.id:
                 return Shown.LATCHED
         return OK
+
+    def same_time(self, old: RuleState) -> bool:
+        """Whether its condition is timed as `old`'s is."""
+        return (self.plan.condition, self.hold) == (old.plan.condition, old.hold)
+
+    def adopt(self, old: RuleState) -> None:
+        """Go on where `old`, the same rule under another plan, has got to.
+
+        Another condition, or another `for`, starts its time anew.
+        """
+        self.fires, self.shown, self.ns, self.paused = old.fires, old.shown, old.ns, old.paused
+        if self.same_time(old):
+            self.since = old.since
+        if self.plan.condition == old.plan.condition:
+            self.node.adopt(old.node)
+        key = f"{self.key}.active"
+        if key in old.values:
+            self.values[key] = old.values[key]
 
     def pause(self, out: list[Effect]) -> None:
         """Stop: the time of `for` starts anew afterwards."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 
 class Timers:
@@ -46,6 +46,19 @@ class Timers:
     def cancel(self, key: Hashable) -> None:
         """Let `key` not fall due."""
         self._due.pop(key, None)
+
+    def when(self, key: Hashable) -> float | None:
+        """When `key` falls due; None when it does not."""
+        due = self._due.get(key)
+        return None if due is None else due[0]
+
+    def adopt(self, old: Timers, names: Mapping[Hashable, Hashable]) -> None:
+        """Go on with timers of `old`: those that `names` has a new key for."""
+        self._sequence = old._sequence
+        for key, due in old._due.items():
+            if key in names:
+                self._due[names[key]] = due
+                self._place(names[key])
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._due

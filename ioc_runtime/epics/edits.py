@@ -12,12 +12,11 @@ from typing import Final
 from ioc_runtime.epics.declare import STATE_KEYS, Record
 
 _TEXTS: Final = {"DESC": "", "EGU": ""}
-_NUMBERS: Final = {name: "0" for name in ("PREC", "LOPR", "HOPR", "DRVL", "DRVH")}
-_LIMITS: Final = {name: "0" for name in ("LOLO", "LOW", "HIGH", "HIHI", "HYST")}
-_SEVERITIES: Final = {
-    name: "NO_ALARM"
-    for name in ("LLSV", "LSV", "HSV", "HHSV", "ZSV", "OSV", *(f"{k}SV" for k in STATE_KEYS))
-}
+_NUMBERS: Final = dict.fromkeys(("PREC", "LOPR", "HOPR", "DRVL", "DRVH"), "0")
+_LIMITS: Final = dict.fromkeys(("LOLO", "LOW", "HIGH", "HIHI", "HYST"), "0")
+_SEVERITIES: Final = dict.fromkeys(
+    ("LLSV", "LSV", "HSV", "HHSV", "ZSV", "OSV", *(f"{key}SV" for key in STATE_KEYS)), "NO_ALARM"
+)
 _JUDGING: Final = _LIMITS.keys() | _SEVERITIES.keys()
 
 CHANGEABLE: Final[dict[str, str]] = _TEXTS | _NUMBERS | _LIMITS | _SEVERITIES
