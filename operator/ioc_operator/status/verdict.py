@@ -106,9 +106,9 @@ def of_manifest(view: View, _report: Report) -> Verdict | None:
     """What is wrong with what was asked for."""
     rest = " What ran before runs on." if pod_is_up(view.pod) else ""
     if view.problems:
-        return _stalled(
-            c.INVALID_SPEC, f"{view.problems}{'.' * (not _closed(view.problems))}{rest}"
-        )
+        stop = "" if not rest or view.problems.endswith((".", "…")) else "."
+        room = c.MESSAGE_BYTES - len(stop) - len(rest)
+        return _stalled(c.INVALID_SPEC, c.cut(view.problems, room) + stop + rest)
     if view.conflict:
         owner, name = view.conflict.owner, view.conflict.name
         return _stalled(c.PV_CONFLICT, f"{name} belongs to {owner}.{rest}")
