@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench bench-peer reference lock clean
+.PHONY: help setup demo test check lint types contracts format bench bench-peer reference lock clean \
+	cluster cluster-down
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,12 @@ reference: $(STAMP)  ## docs/reference.md, from the code
 
 bench-peer: $(STAMP)  ## get iocmng 2.7.9, to measure beside it
 	@$(BIN)/python -m benchmarks.peer
+
+cluster:  ## a Kubernetes with a node and the present images; again: load the images anew
+	@python3 -m tests.cluster.rig up
+
+cluster-down:  ## end it, and remove what it made on this machine
+	@python3 -m tests.cluster.rig down
 
 lock: $(STAMP)  ## compile requirements/ anew; UPGRADE=1 takes newer versions
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/lock.sh $(if $(UPGRADE),--upgrade)

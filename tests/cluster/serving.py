@@ -76,4 +76,7 @@ def task(name: str, plan: Plan) -> str:
             {"name": "state", "emptyDir": {}},
         ],
     )
+    # A CA client that asks before somebody listens does not ask again for a long time.
+    probe = {"tcpSocket": {"port": CA_PORT}, "periodSeconds": 1}
+    serving["spec"]["containers"][0]["readinessProbe"] = probe
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": [config, service, serving]})

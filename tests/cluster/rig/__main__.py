@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import images, slots
 from .binaries import binaries
-from .host import RigError, step, why_not
+from .host import RigError, say, step, why_not
 from .rig import Rig
 
 DEFAULT_NAME = "default"
@@ -61,8 +61,11 @@ def _up(options: argparse.Namespace) -> int:
                 options.name, control_plane=options.control_plane, audit=not options.no_audit
             )
             rig.detach()
+    elif rig.control_plane_only != options.control_plane:
+        have = "no node" if rig.control_plane_only else "a node"
+        raise RigError(f"cluster {rig.name} is up and has {have}: take it down first")
     elif not rig.control_plane_only and rig.load_images():
-        print("the present images were loaded; pods that run keep theirs", file=sys.stderr)
+        say("the present images are loaded; pods that run keep theirs")
     kubeconfig = rig.kubeconfig
     if options.kubeconfig:
         options.kubeconfig.touch(mode=0o600)

@@ -31,7 +31,7 @@ def binaries() -> Path:
     """The directory that holds them; builds them when they are not in the cache."""
     files = sorted(path for path in MODULE.iterdir() if path.is_file())
     flags = _ldflags((MODULE / "go.mod").read_text())
-    return entry("bin", key_of(files, flags, run(["go", "env", "GOARCH"])), _build)
+    return entry("bin", key_of(MODULE, files, flags, run(["go", "env", "GOARCH"])), _build)
 
 
 def _build(directory: Path) -> None:

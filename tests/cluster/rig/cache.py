@@ -32,14 +32,14 @@ def cache_dir() -> Path:
     return path
 
 
-def key_of(files: Iterable[Path], *texts: str) -> str:
-    """A short hash of the names and contents of files, and of texts beside them."""
+def key_of(root: Path, files: Iterable[Path], *texts: str) -> str:
+    """A short hash of files (their places below `root`, and contents) and of texts."""
     digest = hashlib.sha256()
     for text in texts:
         digest.update(f"{len(text)}:{text}".encode())
     for path in files:
         content = path.read_bytes()
-        digest.update(f"{path.name}:{len(content)}:".encode())
+        digest.update(f"{path.relative_to(root)}:{len(content)}:".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 

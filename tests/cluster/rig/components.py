@@ -301,7 +301,6 @@ def _corefile(layout: Layout) -> str:
     return f"""\
 .:53 {{
     errors
-    ready 127.0.0.1:8181
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
         kubeconfig {layout.kubeconfig("dns")} rig
         ttl 0

@@ -96,10 +96,15 @@ def run(
     return done.stdout.decode(errors="replace")
 
 
+def say(text: str) -> None:
+    """A line for the person who waits, on standard error."""
+    print(f"rig: {text}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Say on standard error what is being done, and how long it took."""
+    """Say what is being done, and how long it took."""
     began = time.monotonic()
-    print(f"rig: {text}", file=sys.stderr, flush=True)
+    say(text)
     yield
-    print(f"rig: {text}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+    say(f"{text}: {time.monotonic() - began:.1f} s")

@@ -21,14 +21,19 @@ from typing import Final
 from . import control, slots
 from .cache import cache_dir, entry, key_of, lock, newest
 from .components import CONTAINERD_SOCKET, PAUSE_IMAGE, containerd_toml
-from .host import RigError, find, run, step
+from .host import RigError, find, run, say, step
 
 CHECKOUT: Final = Path(__file__).parents[3]
-DOCKERFILE: Final = CHECKOUT / "images" / "Dockerfile"
+DOCKERFILE: Final = "images/Dockerfile"
+IGNOREFILE: Final = "images/Dockerfile.dockerignore"
+ATTEMPTS: Final = 5
 
 RUNTIME_IMAGE: Final = "localhost/ioc-runtime:dev"
 OPERATOR_IMAGE: Final = "localhost/ioc-operator:dev"
 TARGETS: Final = {RUNTIME_IMAGE: "runtime", OPERATOR_IMAGE: "operator"}
+
+NAME: Final = "org.opencontainers.image.ref.name"
+"""The annotation by which a layout names an image."""
 
 SUITE: Final = "bookworm"
 BASE_PACKAGES: Final = "python3,python3-venv,ca-certificates,catatonit"
@@ -39,27 +44,56 @@ ALONE: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--moun
 
 
 def store() -> Path:
-    """The directory of a containerd store with the images of the present sources."""
-    base_key = key_of([], SUITE, BASE_PACKAGES)
+    """The cache entry with the images of the present sources.
 
-    def make(directory: Path) -> None:
-        base = entry("base", base_key, _make_base)
-        with step("images of the present sources"):
-            _build_images(base / "base.tar", f"localhost/ioc-base:{base_key}")
-        with step("the store of images"):
-            _make_store(directory)
-
-    return entry("store", key_of(_sources(), base_key, PAUSE_IMAGE), make)
+    It holds `oci`, a layout of the images, and `containerd`, the root of a containerd
+    that has them unpacked.
+    """
+    base_key = key_of(CHECKOUT, [], SUITE, BASE_PACKAGES)
+    for _ in range(ATTEMPTS):
+        key = _sources_key(CHECKOUT, base_key)
+        try:
+            return entry("store", key, lambda half, key=key: _make(half, base_key, key))
+        except _Changed:
+            say("the sources changed meanwhile: once more")
+    raise RigError("the sources change faster than images can be built of them")
 
 
 def copy_store(source: Path, target: Path) -> None:
-    """A store of its own for a rig."""
+    """A containerd root of its own for a rig."""
     with lock(cache_dir() / "store.lock"):
-        _link_store(source, target)
+        _link(source / "containerd", target)
 
 
-def _link_store(source: Path, target: Path) -> None:
-    """Copy a store by hard links, but for the databases.
+def load(source: Path, pid: int, root: Path) -> None:
+    """Import the images of a store into the containerd of a running rig, which is at `root`."""
+    with lock(cache_dir() / "store.lock"):
+        _import(pid, source / "oci", root)
+
+
+def _make(directory: Path, base_key: str, key: str) -> None:
+    base = entry("base", base_key, _make_base)
+    with _scratch() as context:
+        for path in _sources(CHECKOUT):
+            copy = context / path.relative_to(CHECKOUT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+        if _sources_key(context, base_key) != key:
+            raise _Changed
+        with step("images of the present sources"):
+            _build_images(context, base / "base.tar", f"localhost/ioc-base:{base_key}")
+    for image, (base_size, own) in sizes().items():
+        say(f"{image}: {own / 1e6:.0f} MB beyond its base of {base_size / 1e6:.0f} MB")
+    with step("the store of images"):
+        _make_store(directory)
+
+
+class _Changed(Exception):
+    """A source file changed between the look at it and its copy."""
+
+
+def _link(source: Path, target: Path) -> None:
+    """Copy a directory of containerd by hard links, but for the databases.
 
     containerd never writes to a layer or a blob that is complete; it only unlinks it.
     """
@@ -70,18 +104,26 @@ def _link_store(source: Path, target: Path) -> None:
         shutil.copy2(database, own)
 
 
-def load(pid: int) -> None:
-    """Import what `store` built last into the containerd of a running rig."""
-    with lock(cache_dir() / "store.lock"):
-        _import(pid, set())
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A directory that is removed afterwards, by the next build if this one is killed."""
+    with tempfile.TemporaryDirectory(prefix=".half-store-", dir=cache_dir()) as name:
+        yield Path(name)
 
 
-def _sources() -> Iterator[Path]:
-    """Every file that goes into an image."""
-    yield from (DOCKERFILE, DOCKERFILE.with_name("install.sh"))
-    yield from (CHECKOUT / "requirements" / f"{n}.txt" for n in ("runtime", "operator-image"))
+def _sources_key(root: Path, base_key: str) -> str:
+    recipe = Path(__file__).read_text()
+    return key_of(root, _sources(root), base_key, recipe)
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    """Every file that goes into an image, or says how."""
+    yield root / DOCKERFILE
+    yield root / IGNOREFILE
+    yield root / "images/install.sh"
+    yield from (root / "requirements" / f"{n}.txt" for n in ("runtime", "operator-image"))
     for package in ("ioc_runtime", "operator/ioc_operator"):
-        for path in sorted((CHECKOUT / package).rglob("*")):
+        for path in sorted((root / package).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
 
@@ -95,20 +137,19 @@ def _make_base(directory: Path) -> None:
         )
 
 
-def _build_images(base_tar: Path, base_image: str) -> None:
+def _build_images(checkout: Path, base_tar: Path, base_image: str) -> None:
     """Build all images into the layout; what buildah has built before it does not repeat."""
     try:
-        _build_all(base_tar, base_image)
+        _build_all(checkout, base_tar, base_image)
     except RigError as error:
         # A build that was killed may have left buildah's storage in pieces.
-        with step(f"images once more, from nothing ({str(error)[-300:]})"):
+        with step(f"images once more, from nothing ({str(error)[-1000:]})"):
             shutil.rmtree(_storage(), ignore_errors=True)
-            _build_all(base_tar, base_image)
+            _build_all(checkout, base_tar, base_image)
 
 
-def _build_all(base_tar: Path, base_image: str) -> None:
-    with tempfile.TemporaryDirectory(prefix=".half-store-", dir=cache_dir()) as name:
-        context = Path(name)
+def _build_all(checkout: Path, base_tar: Path, base_image: str) -> None:
+    with _scratch() as context:
         if not _buildah("images", "--quiet", "--filter", f"reference={base_image}"):
             os.link(base_tar, context / "base.tar")
             _bud(context, base_image, "FROM scratch\nADD base.tar /\n")
@@ -120,11 +161,10 @@ def _build_all(base_tar: Path, base_image: str) -> None:
         for image, target in TARGETS.items():
             # A stage without a name would be pruned below, and pip run again next time.
             packages = f"localhost/ioc-{target}-packages:cache"
-            _bud_target(packages, f"{target}-packages", base_image, pip_conf)
-            _bud_target(image, target, base_image, pip_conf)
+            _bud_target(checkout, packages, f"{target}-packages", base_image, pip_conf)
+            _bud_target(checkout, image, target, base_image, pip_conf)
     for image in (PAUSE_IMAGE, *TARGETS):
-        # Into a layout of files, uncompressed: blobs that are there are not written again.
-        _buildah("push", "--disable-compression", image, f"oci:{_layout()}:{image}")
+        _buildah("push", image, f"oci:{_layout()}:{image}")
     _buildah("rmi", "--prune")
     _forget_old_blobs()
 
@@ -135,7 +175,7 @@ def _bud(context: Path, image: str, dockerfile: str) -> None:
     _buildah("bud", "--layers", "--pull-never", "--file", str(path), "--tag", image, str(context))
 
 
-def _bud_target(image: str, target: str, base_image: str, pip_conf: Path) -> None:
+def _bud_target(checkout: Path, image: str, target: str, base_image: str, pip_conf: Path) -> None:
     # Sites with a certificate authority or a package index of their own.
     volumes = {"/etc/ssl/certs": "/etc/ssl/certs", str(pip_conf): "/etc/pip.conf"}
     arguments = [f"--volume={source}:{place}:ro" for source, place in volumes.items()]
@@ -145,13 +185,13 @@ def _bud_target(image: str, target: str, base_image: str, pip_conf: Path) -> Non
         "--pull-never",
         "--isolation=chroot",
         "--network=host",
-        f"--file={DOCKERFILE}",
-        f"--ignorefile={DOCKERFILE}.dockerignore",
+        f"--file={checkout / DOCKERFILE}",
+        f"--ignorefile={checkout / IGNOREFILE}",
         f"--target={target}",
         f"--build-arg=BASE_IMAGE={base_image}",
         f"--tag={image}",
         *arguments,
-        str(CHECKOUT),
+        str(checkout),
     )
 
 
@@ -196,24 +236,50 @@ def _reachable(digests: Iterator[str]) -> Iterator[str]:
 
 
 def _forget_old_blobs() -> None:
-    index = json.loads((_layout() / "index.json").read_text())
+    """Leave the layout with the present images alone: a push only ever adds."""
+    path = _layout() / "index.json"
+    index = json.loads(path.read_text())
+    index["manifests"] = [m for m in index["manifests"] if NAME in m.get("annotations", {})]
+    path.write_text(json.dumps(index))
     kept = {_blob(d) for d in _reachable(m["digest"] for m in index["manifests"])}
     for blob in (_layout() / "blobs" / "sha256").iterdir():
         if blob not in kept:
             blob.unlink()
 
 
+def sizes() -> dict[str, tuple[int, int]]:
+    """Bytes of each image as it was built last, unpacked: of its base, and beyond it."""
+    found = {}
+    for entry_of_index in json.loads((_layout() / "index.json").read_text())["manifests"]:
+        name = entry_of_index["annotations"][NAME]
+        if name in TARGETS:
+            manifest = json.loads(_blob(entry_of_index["digest"]).read_text())
+            base, *own = (_unpacked(_blob(layer["digest"])) for layer in manifest["layers"])
+            found[name] = (base, sum(own))
+    return found
+
+
+def _unpacked(layer: Path) -> int:
+    """The size that a gzip file says it has when it is unpacked: its last four bytes."""
+    with layer.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        return int.from_bytes(file.read(), "little")
+
+
 def _make_store(directory: Path) -> None:
-    """Import the layout with a containerd that runs for this alone."""
+    """Fill a cache entry from the layout, starting from the last one if there is one."""
+    own = directory / "oci"
+    run(["cp", "--archive", "--link", _layout(), own])
+    # The one file that the next build writes to.
+    (own / "index.json").unlink()
+    shutil.copy2(_layout() / "index.json", own)
+    root = directory / "containerd"
     if earlier := newest("store"):
-        directory.rmdir()
-        _link_store(earlier, directory)
-    known = {path.name for path in directory.glob("*content*/blobs/sha256/*")}
-    with tempfile.TemporaryDirectory(prefix=".half-store-", dir=cache_dir()) as name:
-        work = Path(name)
-        (work / "containerd.toml").write_text(containerd_toml(directory, "none"))
+        _link(earlier / "containerd", root)
+    with _scratch() as work:
+        (work / "containerd.toml").write_text(containerd_toml(root, "none"))
         with _containerd(work) as pid:
-            _import(pid, known)
+            _import(pid, own, root)
 
 
 @contextmanager
@@ -236,12 +302,13 @@ def _containerd(work: Path) -> Iterator[int]:
             shutil.rmtree(place)
 
 
-def _import(pid: int, known: set[str]) -> None:
-    """Import the layout, without the blobs that the store knows, into a containerd."""
-    leave_out = [f"--exclude=blobs/sha256/{digest}" for digest in sorted(known)]
-    with tempfile.TemporaryDirectory(prefix=".half-store-", dir=cache_dir()) as name:
-        archive = Path(name) / "images.tar"
-        run(["tar", "--create", "--file", archive, "--directory", _layout(), *leave_out, "."])
+def _import(pid: int, layout: Path, root: Path) -> None:
+    """Import a layout, but for the blobs that it has already, into the containerd at `root`."""
+    known = sorted(path.name for path in root.glob("*content*/blobs/sha256/*"))
+    leave_out = [f"--exclude=blobs/sha256/{digest}" for digest in known]
+    with _scratch() as work:
+        archive = work / "images.tar"
+        run(["tar", "--create", "--file", archive, "--directory", layout, *leave_out, "."])
         ctr = ["ctr", "--address", CONTAINERD_SOCKET, "--connect-timeout", "20s"]
         ctr += ["--namespace", "k8s.io", "images", "import"]
         run(control.inside(pid, [*ctr, archive]), timeout=BUILD_TIMEOUT)

@@ -15,10 +15,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from . import cgroups, control, images, network, slots
+from . import cgroups, control, dns, images, network, slots
 from .binaries import binaries
 from .cache import cache_dir
-from .components import CONTROL_PLANE, NODE, NODE_NAME, Layout, command, write_configuration
+from .components import (
+    CONTAINERD_SOCKET,
+    CONTROL_PLANE,
+    NODE,
+    NODE_NAME,
+    Layout,
+    command,
+    write_configuration,
+)
 from .host import RigError, find, why_not
 from .pki import make_pki, write_kubeconfig
 
@@ -84,14 +92,19 @@ class Rig:
         network.connect(self.record.slot, pid)
         make_pki(self.layout.pki, self.record.slot.address, str(self.record.slot.services[1]))
         write_configuration(self.layout)
+        if not self.control_plane_only:
+            cgroups.make(self.record.slot.cgroup)
+            self._first("containerd")
         self._first("etcd")
         self._first("kube-apiserver")
         self.wait_for_api()
         for name in CONTROL_PLANE[2:]:
             self._first(name)
         if not self.control_plane_only:
-            cgroups.make(self.record.slot.cgroup)
-            for name in NODE:
+            # The kubelet gives up at once when nobody listens there.
+            socket = Path(f"/proc/{pid}/root{CONTAINERD_SOCKET}")
+            self._wait(socket.exists, "containerd does not listen", READY_TIMEOUT)
+            for name in NODE[1:]:
                 self._first(name)
         self.wait_ready()
         self.record = self.record.write(ready=True)
@@ -139,6 +152,10 @@ class Rig:
     def dns_address(self) -> str:
         """Of the cluster's DNS; it answers this machine too."""
         return self.record.slot.address
+
+    def resolve(self, name: str) -> list[str]:
+        """The addresses that the cluster's DNS gives for a name, say `NAME.NAMESPACE.svc...`."""
+        return dns.resolve(self.dns_address, name)
 
     def write_kubeconfig(self, path: Path, token: str) -> Path:
         """A kubeconfig for another token, say of a ServiceAccount."""
@@ -188,7 +205,10 @@ class Rig:
     # What it is doing
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Per component: pid (inside), exit_code (None: runs), state, cpu_seconds, memory_bytes."""
+        """Per component: pid (inside), exit_code (None: runs), stopped (by `stop`), log.
+
+        And while it runs: state (as ps has it), cpu_seconds, memory_bytes.
+        """
         return self._ask(do="status")
 
     def cpu_seconds(self, name: str = "kube-apiserver") -> float:
@@ -211,6 +231,14 @@ class Rig:
             for line in lines:
                 if line.endswith("\n"):
                     yield json.loads(line)
+
+    def check(self) -> None:
+        """RigError with the end of its log when a component ended that nobody stopped."""
+        for name, component in self.status().items():
+            if component["exit_code"] is not None and not component["stopped"]:
+                said = self.log(name).strip()[-1500:]
+                code = component["exit_code"]
+                raise RigError(f"rig {self.name}: {name} ended with {code}: {said}")
 
     def wait_for_api(self, timeout: float = READY_TIMEOUT) -> None:
         """Wait until the API server says it is ready."""
@@ -238,6 +266,11 @@ class Rig:
 
         self._wait(node_ready, "its node does not get Ready", timeout)
 
+        def names_known() -> bool:
+            return bool(self.resolve("kubernetes.default.svc.cluster.local"))
+
+        self._wait(names_known, "its DNS does not answer", timeout)
+
     def _wait(self, is_so: Any, otherwise: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         last = ""
@@ -247,12 +280,7 @@ class Rig:
                     return
             except (OSError, urllib.error.URLError, KeyError) as error:
                 last = f" ({error})"
-            for name, component in self.status().items():
-                if component["exit_code"] is not None:
-                    said = self.log(name).strip()[-1500:]
-                    raise RigError(
-                        f"rig {self.name}: {name} ended with {component['exit_code']}: {said}"
-                    )
+            self.check()
             if time.monotonic() > deadline:
                 raise RigError(
                     f"rig {self.name}: {otherwise} within {timeout:g} s{last}; "
@@ -262,8 +290,11 @@ class Rig:
 
     # Faults
 
-    def stop(self, name: str, number: int = signal.SIGTERM, timeout: float = 30.0) -> int:
-        """End a component and wait until it is gone; returns its exit code."""
+    def stop(self, name: str, number: int = signal.SIGKILL, timeout: float = 30.0) -> int:
+        """End a component and wait until it is gone; returns its exit code.
+
+        On SIGTERM the API server waits up to a minute for the watches of its clients.
+        """
         return self._ask(timeout + 10, do="stop", name=name, signal=number, within=timeout)
 
     def start(self, name: str) -> None:
@@ -286,7 +317,7 @@ class Rig:
         store = images.store()
         if str(store) == self.record.facts["store"]:
             return False
-        images.load(self.record.pid)
+        images.load(store, self.record.pid, self.layout.data / "containerd")
         self.record = self.record.write(store=str(store))
         return True
 

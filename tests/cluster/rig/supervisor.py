@@ -32,6 +32,8 @@ class Component:
     log: str
     process: subprocess.Popen[bytes] = field(repr=False)
     exit_code: int | None = None
+    stopped: bool = False
+    """Whether it was told to end."""
 
     @property
     def pid(self) -> int:
@@ -84,6 +86,7 @@ class Supervisor:
     def stop(self, name: str, number: int, within: float) -> int:
         """Send a signal and wait until the process is gone; returns its exit code."""
         component = self._running(name)
+        component.stopped = True
         os.kill(component.pid, number)
         # One that was stopped by SIGSTOP would not see it.
         os.kill(component.pid, signal.SIGCONT)
@@ -119,6 +122,7 @@ class Supervisor:
         status: dict[str, Any] = {
             "pid": component.pid,
             "exit_code": component.exit_code,
+            "stopped": component.stopped,
             "log": component.log,
         }
         if component.exit_code is None:

@@ -5,13 +5,12 @@ import (
 	"github.com/coredns/coredns/coremain"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
-	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/template"
 )
 
 // The plugins that a query passes, in this order.
 func init() {
-	dnsserver.Directives = []string{"ready", "errors", "kubernetes", "template"}
+	dnsserver.Directives = []string{"errors", "kubernetes", "template"}
 }
 
 func runCoreDNS() { coremain.Run() }
