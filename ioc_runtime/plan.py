@@ -184,8 +184,32 @@ class Plugin:
 
 
 @dataclass(frozen=True)
+class Arguments:
+    """Arguments of a call in Python."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job has beside its PVs and its code."""
+
+    function: str | None = None
+    """Function to run; None: the plugin's class, or `main` where there is none."""
+    init_args: Arguments = Arguments()
+    run_args: Arguments = Arguments()
+    run_timeout: float | None = None
+    """Seconds after which a run is ended; None: never."""
+    run_id: str = ""
+    """What the user calls this run."""
+    run: int = 1
+    """Number of the run. In a cluster the operator puts it in; it counts from 1."""
+
+
+@dataclass(frozen=True)
 class Plan:
-    """One task, checked: everything that a serving process needs."""
+    """One task or job, checked: everything that a serving process needs."""
 
     name: str
     namespace: str
@@ -203,6 +227,8 @@ class Plan:
     """Standard PV -> its second name, both without prefix."""
     access: Access = Access()
     plugin: Plugin | None = None
+    job: Job | None = None
+    """Set if, and only if, the kind is IocJob."""
     ioc_stats: bool = False
     database: tuple[str, ...] = ()
     """Texts of .db files that are loaded as they are."""

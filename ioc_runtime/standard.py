@@ -1,4 +1,4 @@
-"""The PVs that every task serves beside its own: one list for all who need it.
+"""The PVs that every task and job serves beside its own: one list for all who need it.
 
 The compiler checks names against it, the record layer serves it, the reference
 prints it. Names stand here without the task's prefix.
@@ -111,6 +111,63 @@ STANDARD: Final[tuple[StandardPV, ...]] = (
     ),
 )
 
+JOB_STATES: Final = (
+    "Pending",
+    "Preparing",
+    "Prepared",
+    "Running",
+    "Succeeded",
+    "Failed",
+    "Stopping",
+    "Stopped",
+    "Aborting",
+    "Aborted",
+    "AbortFailed",
+    "Queued",
+)
+JOB_STATUS_STATES: Final = ("IDLE", "RUNNING", "SUCCESS", "FAILED")
+_JOB_SEVERITIES: Final = {"Failed": 2, "Stopped": 1, "Aborted": 1, "AbortFailed": 2}
+
+
+def _command(name: str, meaning: str, state: str) -> StandardPV:
+    states = ("Idle", state)
+    return StandardPV(name, "bool", meaning, operator=True, states=states, value=0, command=True)
+
+
+_OF_TASKS: Final = frozenset(
+    ("ENABLE", "STATUS", "CYCLE_COUNT", "OVERRUNS", "EVAL:COUNT", "EVAL:TIME", "EVAL:ERRORS")
+)
+"""What a job has not: it evaluates nothing and has no cycle."""
+
+JOB_STANDARD: Final[tuple[StandardPV, ...]] = (
+    StandardPV(
+        "STATE",
+        "enum",
+        "where the run is in its life",
+        states=JOB_STATES,
+        severities=tuple(_JOB_SEVERITIES.get(state, 0) for state in JOB_STATES),
+    ),
+    StandardPV(
+        "STATUS", "enum", "outcome of the run", states=JOB_STATUS_STATES, severities=(0, 0, 0, 2)
+    ),
+    StandardPV("PROGRESS", "float", "how much of the run is done", unit="%"),
+    StandardPV("MSG", "text", "what the run says of its progress"),
+    StandardPV("SEQ", "count", "changes of STATE"),
+    _command("CMD:START", "1 starts a prepared run", "Start"),
+    _command("CMD:STOP", "1 ends the run early", "Stop"),
+    _command("CMD:ABORT", "1 ends the run and calls its abort", "Abort"),
+    StandardPV("RUN:ID", "text", "what the run is called, or its number"),
+    StandardPV("RUN:START_TIME", "text", "when the run began, UTC"),
+    StandardPV("RUN:DURATION", "float", "time since the run began", unit="s"),
+    *(pv for pv in STANDARD if pv.name not in _OF_TASKS),
+)
+
+
+def standard_of(kind: str) -> tuple[StandardPV, ...]:
+    """The standard PVs of a kind, IocTask or IocJob."""
+    return JOB_STANDARD if kind == "IocJob" else STANDARD
+
+
 RULE_PREFIX: Final = "RULE:"
 STATS_PREFIX: Final = "IOC:"
 """Of the devIocStats records, which `iocStats: true` adds."""
@@ -128,7 +185,7 @@ def standard_names(plan: Plan) -> Iterator[str]:
 
     The second names of `aliases` are included: they are names on the network too.
     """
-    for pv in STANDARD:
+    for pv in standard_of(plan.kind):
         yield pv.name
     for rule in plan.rules:
         yield rule_pv(rule.id)

@@ -43,7 +43,7 @@ def compile_one(text: str, name: str, prefix: str | None, changes: list[str]) ->
     if len(compiled) != 1:
         names = ", ".join(one.plan.name for one in compiled)
         raise Failure(
-            f"{name}: expected one IocTask in the file, got {len(compiled)} ({names})",
+            f"{name}: expected one IocTask or IocJob in the file, got {len(compiled)} ({names})",
             Exit.BAD_SPEC,
         )
     for warning in compiled[0].warnings:

@@ -19,6 +19,7 @@ from ioc_runtime.compile import overrides as settings
 from ioc_runtime.compile.access import compile_access
 from ioc_runtime.compile.collector import Collector, TooMany
 from ioc_runtime.compile.database import compile_databases
+from ioc_runtime.compile.job import compile_job
 from ioc_runtime.compile.logic import Logic, owners
 from ioc_runtime.compile.names import Names, check_object, default_prefix
 from ioc_runtime.compile.plugins import compile_plugin
@@ -36,7 +37,7 @@ from ioc_runtime.spec.problem import (
     Problem,
     in_file_order,
 )
-from ioc_runtime.spec.task import API_VERSION, IocTask, TaskSpec
+from ioc_runtime.spec.task import API_VERSION, Common, IocTask, TaskSpec
 
 KINDS: Final[dict[str, type[Model]]] = {"IocTask": IocTask, "IocJob": IocJob}
 GROUP: Final = API_VERSION.partition("/")[0]
@@ -50,7 +51,7 @@ class Compiled:
     """A manifest that passed: its plan, and what it was made from."""
 
     plan: plan.Plan
-    manifest: IocTask
+    manifest: IocTask | IocJob
     document: Document
     names: tuple[str, ...]
     """Full names of all PVs it serves, but those of devIocStats."""
@@ -171,11 +172,11 @@ def _compile(document: Document, collector: Collector) -> Compiled | None:
         collector.add(problem)
     if manifest is None:
         return None
-    check_object(manifest.metadata, collector)
+    check_object(manifest.kind, manifest.metadata, collector)
     for path, value, expected in unbuilt(manifest):
         collector.wrong(path, value, expected)
-    if not isinstance(manifest, IocTask):
-        return None
+    if isinstance(manifest, IocJob):
+        return _job(manifest, document, collector)
     return _task(manifest, document, collector)
 
 
@@ -194,7 +195,7 @@ def _model(document: Document, collector: Collector) -> type[Model] | None:
 def _task(manifest: IocTask, document: Document, collector: Collector) -> Compiled | None:
     spec, metadata = manifest.spec, manifest.metadata
     prefix = spec.prefix or default_prefix(metadata)
-    names = Names(spec, prefix, collector)
+    names = Names(manifest.kind, spec, prefix, collector)
     check_totals(spec.inputs, spec.outputs, collector)
     signals = Signals(collector, spec.protocol)
     owned = owners(spec, collector)
@@ -205,6 +206,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
     )
     parameters = _parameters(spec, collector)
     _check_run(spec, collector)
+    _check_kept(spec, collector)
     logic = Logic(spec, inputs, outputs, parameters, collector)
     logic.check()
     databases = compile_databases(spec.database, names, collector)
@@ -231,6 +233,51 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
         database=databases,
         config_hash=config_hash(document.data["spec"]),
     )
+    return _compiled(made, manifest, document, names, collector)
+
+
+def _job(manifest: IocJob, document: Document, collector: Collector) -> Compiled | None:
+    spec, metadata = manifest.spec, manifest.metadata
+    prefix = spec.prefix or default_prefix(metadata)
+    names = Names(manifest.kind, spec, prefix, collector)
+    check_totals(spec.inputs, spec.outputs, collector)
+    signals = Signals(collector, spec.protocol)
+    inputs = tuple(signals.input(name, given) for name, given in spec.inputs.items())
+    outputs = tuple(
+        signals.output(name, given, "plugin", {}) for name, given in spec.outputs.items()
+    )
+    parameters = _parameters(spec, collector)
+    _check_kept(spec, collector)
+    signals.own_links(set(names.full))
+    access = compile_access(spec.access, collector)
+    job = compile_job(spec, collector)
+    plugin = compile_plugin(spec.plugin, document.file, collector) if spec.plugin else None
+    if collector.problems:
+        return None
+    made = plan.Plan(
+        name=metadata.name,
+        namespace=metadata.namespace or "",
+        prefix=prefix,
+        kind="IocJob",
+        parameters=parameters,
+        inputs=inputs,
+        outputs=outputs,
+        aliases=dict(spec.aliases),
+        access=access,
+        plugin=plugin,
+        job=job,
+        config_hash=config_hash(document.data["spec"]),
+    )
+    return _compiled(made, manifest, document, names, collector)
+
+
+def _compiled(
+    made: plan.Plan,
+    manifest: IocTask | IocJob,
+    document: Document,
+    names: Names,
+    collector: Collector,
+) -> Compiled | None:
     size = len(plan.to_json(made))
     if size > LARGEST_PLAN:
         expected = f"a plan of at most {LARGEST_PLAN} bytes, got {size}"
@@ -244,6 +291,10 @@ def _check_run(spec: TaskSpec, collector: Collector) -> None:
     """Fields about how a task runs that only make sense together."""
     if "period" in spec.model_fields_set and spec.mode != "periodic":
         collector.warn(("spec", "period"), spec.period, f"mode periodic with it, not {spec.mode}")
+
+
+def _check_kept(spec: Common, collector: Collector) -> None:
+    """Whether what has to outlive the process has a place."""
     if spec.report.enabled or spec.storage is not None:
         return
     for name, output in spec.outputs.items():
@@ -258,7 +309,7 @@ def config_hash(spec: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _parameters(spec: TaskSpec, collector: Collector) -> dict[str, Any]:
+def _parameters(spec: Common, collector: Collector) -> dict[str, Any]:
     """Constants: a number, a text, true or false, or a list of one of these."""
     good: dict[str, Any] = {}
     for name, value in spec.parameters.items():

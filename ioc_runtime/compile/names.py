@@ -16,7 +16,7 @@ from ioc_runtime.engine.functions import FUNCTIONS
 from ioc_runtime.engine.grammar import FORMS
 from ioc_runtime.spec.base import LABEL_PATTERN, OBJECT_PATTERN, PATTERNS
 from ioc_runtime.spec.problem import Path
-from ioc_runtime.spec.task import Metadata, TaskSpec
+from ioc_runtime.spec.task import Common, Metadata, TaskSpec
 from ioc_runtime.standard import (
     NAME_MAX,
     RULE_PREFIX,
@@ -24,10 +24,12 @@ from ioc_runtime.standard import (
     STATS_LONGEST,
     STATS_PREFIX,
     rule_pv,
+    standard_of,
 )
 
-LONGEST_OBJECT: Final = 52
-"""Characters of metadata.name: a StatefulSet adds eleven to it in a label of 63."""
+LONGEST_OBJECT: Final = {"IocTask": 52, "IocJob": 50}
+"""Characters of metadata.name: in labels of 63, a StatefulSet adds eleven to it, and a run
+its number, and its pod six more."""
 
 WORDS: Final = frozenset(
     {*keyword.kwlist, *keyword.softkwlist, "rules", "true", "false", "null"} - {"_", "type"}
@@ -53,33 +55,38 @@ def default_prefix(metadata: Metadata) -> str:
     return f"{namespace}:{metadata.name}:".upper().replace(".", "-")
 
 
-def check_object(metadata: Metadata, collector: Collector) -> None:
+def check_object(kind: str, metadata: Metadata, collector: Collector) -> None:
     """Name and namespace, as Kubernetes wants them."""
     name, namespace = metadata.name, metadata.namespace
     if not re.fullmatch(OBJECT_PATTERN, name):
         collector.wrong(("metadata", "name"), name, PATTERNS[OBJECT_PATTERN])
-    elif len(name) > LONGEST_OBJECT:
-        expected = f"at most {LONGEST_OBJECT} characters, got {len(name)}"
+    elif len(name) > LONGEST_OBJECT[kind]:
+        expected = f"at most {LONGEST_OBJECT[kind]} characters, got {len(name)}"
         collector.wrong(("metadata", "name"), name, expected)
     if namespace is not None and not re.fullmatch(LABEL_PATTERN, namespace):
         collector.wrong(("metadata", "namespace"), namespace, PATTERNS[LABEL_PATTERN])
 
 
 class Names:
-    """All names of one task, with what each of them is."""
+    """All names of one task or job, with what each of them is."""
 
-    def __init__(self, spec: TaskSpec, prefix: str, collector: Collector) -> None:
+    def __init__(self, kind: str, spec: Common, prefix: str, collector: Collector) -> None:
         self.prefix, self.collector = prefix, collector
+        self.standard = standard_of(kind)
+        self.variety = "kind" if kind == "IocJob" else "mode"
         self.taken: dict[str, str] = {}
         """PV without prefix, in lower case -> what it is."""
         self.full: list[str] = []
-        self._length(spec.ioc_stats)
-        for pv in (*(pv.name for pv in STANDARD), *LATER):
-            self.taken[pv.lower()] = "a standard PV"
-        self.full += [prefix + pv.name for pv in STANDARD]
+        self._length(isinstance(spec, TaskSpec) and spec.ioc_stats)
+        # What one kind alone serves now, the other may serve one day: those names are
+        # kept free in jobs. Tasks had theirs before there were jobs.
+        for name in (*(pv.name for pv in (*self.standard, *STANDARD)), *LATER):
+            self.taken[name.lower()] = "a standard PV"
+        self.full += [prefix + pv.name for pv in self.standard]
         self._signals(spec)
         self._words(spec)
-        self._rules(spec)
+        if isinstance(spec, TaskSpec):
+            self._rules(spec)
         self._aliases(spec)
 
     def claim(self, path: Path, name: str, what: str) -> None:
@@ -96,18 +103,18 @@ class Names:
         self.taken.setdefault(name.lower(), what)
 
     def _length(self, stats: bool) -> None:
-        longest = max(STATS_LONGEST * stats, *(len(pv.name) for pv in STANDARD))
+        longest = max(STATS_LONGEST * stats, *(len(pv.name) for pv in self.standard))
         if len(self.prefix) + longest > NAME_MAX:
             room = NAME_MAX - longest
             expected = f"a prefix of at most {room} characters, got {len(self.prefix)}"
             self.collector.wrong(("spec", "prefix"), self.prefix, expected)
 
-    def _signals(self, spec: TaskSpec) -> None:
+    def _signals(self, spec: Common) -> None:
         for group, what in (("inputs", "an input"), ("outputs", "an output")):
             for name in getattr(spec, group):
                 self.claim(("spec", group, name), name, f"{what} already")
 
-    def _words(self, spec: TaskSpec) -> None:
+    def _words(self, spec: Common) -> None:
         """Names of expressions. A function may share one: it is known by its call."""
         buffers = dict(_buffers(spec))
         seen: dict[str, str] = {}
@@ -139,12 +146,12 @@ class Names:
                 self.collector.wrong(path, rule.id, "a name that is no word of the grammar")
             self.claim(path, rule_pv(rule.id), "the PV of a rule before it")
 
-    def _aliases(self, spec: TaskSpec) -> None:
-        served = {pv.name for pv in STANDARD}
+    def _aliases(self, spec: Common) -> None:
+        served = {pv.name for pv in self.standard}
         for standard, alias in spec.aliases.items():
             path: Path = ("spec", "aliases", standard)
             if standard not in served:
-                expected = "the name of a standard PV of this mode"
+                expected = f"the name of a standard PV of this {self.variety}"
                 self.collector.wrong(path, standard, expected, served)
             elif alias.startswith(FAMILIES):
                 start = next(family for family in FAMILIES if alias.startswith(family))
@@ -153,7 +160,7 @@ class Names:
                 self.claim(path, alias, "an alias already")
 
 
-def _buffers(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+def _buffers(spec: Common) -> Iterator[tuple[str, str]]:
     for signals in (spec.inputs, spec.outputs):
         for name, signal in signals.items():
             if signal.buffer:

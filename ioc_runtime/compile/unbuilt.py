@@ -41,15 +41,21 @@ _TASK: Final[tuple[Part, ...]] = (
     ("tests are", ("tests",), lambda spec: spec.tests),
     ("mode triggered is", ("mode",), lambda spec: spec.mode == "triggered"),
 )
+_JOB: Final[tuple[Part, ...]] = (
+    ("runs other than Running are", ("run",), lambda spec: spec.run != "Running"),
+    ("schedules are", ("schedule",), lambda spec: spec.schedule),
+    ("code after an abort is", ("onAbort",), lambda spec: spec.on_abort),
+    ("exclusive groups are", ("exclusive",), lambda spec: spec.exclusive),
+    ("scans are", ("scan",), lambda spec: spec.scan is not None),
+)
 PARTS: Final = (*_TASK, *_COMMON)
-"""All of them; the reference prints them."""
+"""Those of a task; the reference prints them."""
+JOB_PARTS: Final = (*_JOB, *_COMMON)
+"""Those of a job."""
 
 
 def unbuilt(manifest: IocTask | IocJob) -> Iterator[tuple[Path, Any, str]]:
     """Path, value and expectation of every part that is used and not built yet."""
-    if isinstance(manifest, IocJob):
-        yield ("kind",), "IocJob", "IocTask (IocJob is not built yet)"
-        return
-    for words, path, used in PARTS:
+    for words, path, used in JOB_PARTS if isinstance(manifest, IocJob) else PARTS:
         if used(manifest.spec):
             yield ("spec", *path), NOTHING, f"nothing here: {words} not built yet"

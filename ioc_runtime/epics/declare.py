@@ -17,7 +17,7 @@ from typing import Final
 from ioc_runtime.engine.effects import RuleState
 from ioc_runtime.engine.values import STRING_MAX
 from ioc_runtime.plan import SEVERITIES, Alarms, Input, Plan, Rule, Signal
-from ioc_runtime.standard import LINES, RULE_STATES, STANDARD, StandardPV, rule_pv
+from ioc_runtime.standard import LINES, RULE_STATES, StandardPV, rule_pv, standard_of
 
 PUBLISHED: Final = "RO"
 """Access group of what the runtime publishes: nobody writes it."""
@@ -86,7 +86,7 @@ def declare(plan: Plan) -> tuple[list[Record], list[Record], list[Record]]:
     """Records of a plan: one for each slot of the engine, for each rule, the standard ones."""
     signals = [_signal(signal) for signal in plan.signals]
     rules = [_rule(rule) for rule in plan.rules]
-    standard = [_standard(pv, plan) for pv in STANDARD]
+    standard = [_standard(pv, plan) for pv in standard_of(plan.kind)]
     return signals, rules, standard
 
 

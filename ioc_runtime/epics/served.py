@@ -19,13 +19,14 @@ from ioc_runtime.epics.cabi import db, stdio
 from ioc_runtime.epics.cabi.db import DatabaseError
 from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
 from ioc_runtime.epics.declare import ARRAYS, Record, database, declare, late_texts, linked_names
+from ioc_runtime.epics.edits import Edits, edits
 from ioc_runtime.epics.layout import Layouts
 from ioc_runtime.epics.operators import OperatorRecord, Operators
 from ioc_runtime.epics.settle import Settler
 from ioc_runtime.epics.together import ENOUGH, Together
 from ioc_runtime.epics.writer import Write, stamp_now, writer
 from ioc_runtime.plan import Plan, Severity, Value
-from ioc_runtime.standard import LINES, STANDARD, STATS_PREFIX
+from ioc_runtime.standard import LINES, STATS_PREFIX, standard_of
 
 __all__ = ["DatabaseError", "LayoutError", "NameTaken", "Search", "Served"]
 
@@ -74,6 +75,7 @@ class Served:
         self._signals, self._rules, self._standard = declare(plan)
         self._sizes = {record.name: record.size for record in self._standard if record.size}
         self._by_name: dict[str, OperatorRecord] = {}
+        self._memories: dict[str, RecordMemory] = {}
         self._on_put = on_put
         self._operators: Operators | None = None
         self._settler = Settler()
@@ -179,6 +181,7 @@ class Served:
             keep = record.name in guarded and not record.operator and not record.block
             memory = layouts.memory(self._plan.prefix, record, keep_interpreter=keep)
             stamp_now(memory)
+            self._memories[record.name] = memory
             bound.append(self._writer(record, memory, record.name in standard))
             if keep:
                 joint.append((record, memory, bound[-1]))
@@ -214,7 +217,7 @@ class Served:
         return one.write
 
     def _first_values(self) -> None:
-        for pv in STANDARD:
+        for pv in standard_of(self._plan.kind):
             if pv.value is not None:
                 self.standard(pv.name, pv.value)
         for which, names in self._flags.items():
@@ -263,6 +266,30 @@ class Served:
         elif name.startswith("LOG:") and value is not None:
             value = [_cut(line, ELEMENT_MAX + 1) for line in value[:LINES]]
         self.standard_writers[name](value, severity, status, ns)
+
+    def edits(self, plan: Plan) -> Edits:
+        """What another plan of the same shape changes in the records. Touches nothing."""
+        return edits(self._signals, declare(plan)[0])
+
+    def edit(self, edits: Edits) -> list[int]:
+        """Make these changes; clients that follow the records see them, no PV goes away.
+
+        Call it where `post` is called. Returns the slots whose value is to be posted
+        again, because other limits or severities judge it now.
+        """
+        self._signals = edits.records
+        again = []
+        for change in edits.changes:
+            try:
+                self._memories[change.record].change(change.fields)
+            except DatabaseError as error:
+                _log.error("%s", error)
+            operator = self._by_name.get(change.record)
+            if change.judges and operator is None:
+                again.append(change.slot)
+            elif change.judges and operator is not None and operator.written:
+                operator.again()
+        return again
 
     def restore(self, slot: int, value: Value | None) -> None:
         """A put on a set-point is refused: show its last good value again, None if none."""

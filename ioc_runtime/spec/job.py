@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ioc_runtime.spec.base import AnyMap, Model, Name, Seconds, Word
+from ioc_runtime.spec.base import AnyMap, Model, Name, Word
 from ioc_runtime.spec.plugin import Plugin
 from ioc_runtime.spec.task import Common, Metadata
 
@@ -70,19 +70,25 @@ class JobSpec(Common):
     """Everything about a job."""
 
     init_args: Arguments = Field(
-        default_factory=Arguments, description="Arguments of the preparation."
+        default_factory=Arguments, description="Arguments of the class's `initialize`."
     )
     run_args: Arguments = Field(
-        default_factory=Arguments, description="Arguments of the run, read at its start."
+        default_factory=Arguments, description="Arguments of `execute`, or of the function."
     )
-    function: Name = Field("main", description="Function to call, where there is no class.")
+    function: Name | None = Field(
+        None,
+        description="Function to run; by default the plugin's class, else a function `main`.",
+    )
     run: Literal["Running", "Prepared", "Stopped", "Aborted"] = Field(
         "Running", description="What is wanted of the run."
     )
     run_id: str = Field("", max_length=253, description="A new value asks for a new run.")
     retries: int = Field(0, ge=0, le=100, description="Further attempts of a failed run.")
-    run_timeout_seconds: Seconds | None = Field(
-        None, description="Seconds after which a run is ended."
+    run_timeout_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=31_536_000,
+        description="Seconds after which a run is ended; its preparation counts.",
     )
     schedule: Schedule | None = Field(None, description="Runs by the clock.")
     on_abort: OnAbort | None = Field(None, description="What runs after an abort.")

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ioc_runtime.compile.unbuilt import PARTS
+from ioc_runtime.compile.unbuilt import JOB_PARTS, PARTS
 from ioc_runtime.spec.base import Model
 from ioc_runtime.spec.deploy import Deploy
 from ioc_runtime.spec.job import IocJob, JobSpec
@@ -21,7 +21,7 @@ _SHARED: Final = {TaskSpec: Common, JobSpec: Common, Common: Deploy, Input: Sign
 """Models whose fields are in part those of another one, which has a table of its own."""
 MARK: Final = "¹"
 """Behind a field that is refused, or one value of which is."""
-_UNBUILT: Final = {".".join(map(str, ("spec", *path))) for _, path, _ in PARTS}
+_UNBUILT: Final = {".".join(map(str, ("spec", *path))) for _, path, _ in (*PARTS, *JOB_PARTS)}
 _BELOW: Final = tuple(path + more for path in _UNBUILT for more in (".", "["))
 
 
@@ -37,7 +37,7 @@ def fields() -> str:
 def _section(model: type[BaseModel], paths: list[str]) -> str:
     title, about = TITLES[model.__name__], (model.__doc__ or "").split("\n")[0]
     where = f"{', '.join(map(code, paths))}: " if paths != [""] else ""
-    if model in _of_jobs() or all(path.startswith(_BELOW) for path in paths):
+    if all(path in _UNBUILT or path.startswith(_BELOW) for path in paths):
         about += f" Not built yet{MARK}."
     schema = model.model_json_schema(by_alias=True)["properties"]
     shared = _SHARED.get(model)

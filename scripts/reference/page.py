@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ioc_runtime.compile import logic, manifest, names, signals
-from ioc_runtime.compile.unbuilt import PARTS
+from ioc_runtime.compile.unbuilt import JOB_PARTS, PARTS
 from ioc_runtime.engine.values import ELEMENT_MAX, STRING_MAX
 from ioc_runtime.spec.document import LARGEST_FILE
 from ioc_runtime.spec.plugin import INLINE_BYTES
@@ -23,7 +23,8 @@ Made from the code by `make reference`; do not edit it. What the parts do togeth
 stands in [behaviour.md](behaviour.md).
 
 [Not built yet](#not-built-yet) · [Fields](#fields) · [Types](#types) · [Limits](#limits) ·
-[Expressions](#expressions) · [PVs of every task](#pvs-of-every-task) · [Exit codes](#exit-codes)
+[Expressions](#expressions) · [PVs of every task](#pvs-of-every-task) ·
+[PVs of every job](#pvs-of-every-job) · [Exit codes](#exit-codes)
 
 ## Not built yet
 
@@ -69,10 +70,16 @@ Behind the task's prefix. `aliases` gives one a second name. CLEAR and RESET go 
 by themselves; each put of 1 counts.
 
 {standard}
+## PVs of every job
+
+Behind the job's prefix, and with aliases as those of a task. What is not described here
+is as in a task.
+
+{standard_of_jobs}
 ## Exit codes
 
 Of the serving process, and so of `iocctl run`, which adds 2 and 128 + N
-([cli.md](cli.md)). 10, 13, 14 and 16 are kept for jobs.
+([cli.md](cli.md)).
 
 {exits}"""
 
@@ -92,13 +99,14 @@ def page() -> str:
         forms=expressions.forms(),
         functions=expressions.functions(),
         standard=runtime.standard(),
+        standard_of_jobs=runtime.standard_of_jobs(),
         exits=runtime.exits(),
     )
 
 
 def _unbuilt() -> str:
-    rows = [(code("kind"), "IocJob")]
-    for words, path, _ in PARTS:
+    rows = []
+    for words, path, _ in (*PARTS, *(part for part in JOB_PARTS if part not in PARTS)):
         rows.append((code(".".join(map(str, ("spec", *path)))), words.rpartition(" ")[0]))
     return table(("Field", "What"), rows)
 
@@ -106,7 +114,10 @@ def _unbuilt() -> str:
 def _limits() -> str:
     rows = [
         ("a PV name, prefix and suffix included", f"{NAME_MAX} characters"),
-        ("`metadata.name`", f"{names.LONGEST_OBJECT} characters"),
+        *(
+            (f"`metadata.name` of an {kind}", f"{longest} characters")
+            for kind, longest in names.LONGEST_OBJECT.items()
+        ),
         ("`unit`, `description`, a state", _bytes()),
         ("a text; an element of an array of texts", f"{STRING_MAX}; {ELEMENT_MAX} bytes of UTF-8"),
         ("elements of all arrays", str(signals.MOST_ELEMENTS)),

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from ioc_runtime.epics.declare import declare
+from ioc_runtime.epics.declare import Record, declare
 from ioc_runtime.plan import Plan, Rule
 from ioc_runtime.plugin.errors import TOO_MANY_FAILURES
-from ioc_runtime.standard import RULE_STATES, STANDARD, STATS_PREFIX, StandardPV, rule_pv
+from ioc_runtime.standard import (
+    JOB_STANDARD,
+    RULE_STATES,
+    STANDARD,
+    STATS_PREFIX,
+    StandardPV,
+    rule_pv,
+)
 from ioc_runtime.task.parts import EXIT_BAD_SPEC, EXIT_EXCEPTION, EXIT_IO
 from scripts.reference.markdown import code, table
 
@@ -20,6 +27,7 @@ _KINDS: Final = {
     "flags": "array of 0 and 1",
     "lines": "array of texts, newest first",
 }
+_COLUMNS: Final = ("Record", "Holds", "Written by", "Meaning")
 _EXITS: Final = (
     (0, "it was stopped: SIGTERM, SIGINT, or its parent has gone"),
     (EXIT_IO, "a port that was asked for is taken"),
@@ -37,14 +45,28 @@ def standard() -> str:
     """The PVs of every task."""
     plan = Plan("t", "", "P:", rules=(Rule("ID", "True"),))
     _, (rule,), records = declare(plan)
-    rows = [
-        (code(pv.name), record.type, _holds(pv), "operators" if pv.operator else "", pv.meaning)
-        for pv, record in zip(STANDARD, records, strict=True)
-    ]
+    rows = [_row(pv, record) for pv, record in zip(STANDARD, records, strict=True)]
     states = " ".join(map(code, RULE_STATES))
     rows.append((code(rule_pv("ID")), rule.type, states, "", "state of a rule; one for each"))
     rows.append((code(f"{STATS_PREFIX}*"), "", "", "", "devIocStats, with `iocStats: true`"))
-    return table(("PV", "Record", "Holds", "Written by", "Meaning"), rows)
+    return table(("PV", *_COLUMNS), rows)
+
+
+def standard_of_jobs() -> str:
+    """The PVs that jobs have and tasks have not."""
+    _, _, records = declare(Plan("t", "", "P:", kind="IocJob"))
+    rows = [
+        _row(pv, record)
+        for pv, record in zip(JOB_STANDARD, records, strict=True)
+        if pv not in STANDARD
+    ]
+    shared = [code(pv.name) for pv in JOB_STANDARD if pv in STANDARD]
+    return f"{table(('PV of a job', *_COLUMNS), rows)}\nAs in a task: {', '.join(shared)}.\n"
+
+
+def _row(pv: StandardPV, record: Record) -> tuple[str, ...]:
+    who = "operators" if pv.operator else ""
+    return code(pv.name), record.type, _holds(pv), who, pv.meaning
 
 
 def exits() -> str:

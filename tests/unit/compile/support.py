@@ -19,6 +19,14 @@ def task(spec: str) -> str:
     return HEAD + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  ") + "\n"
 
 
+def job(spec: str, name: str = "j") -> str:
+    """A whole manifest of a job around the fields of a spec, with a plugin of one file."""
+    head = HEAD.replace("IocTask", "IocJob").replace("{name: t}", f"{{name: {name}}}")
+    code = 'plugin: {inline: {files: {scan.py: ""}}}\n'
+    fields = textwrap.dedent(spec).strip("\n") + "\n"
+    return head + textwrap.indent(fields + code * ("plugin:" not in spec), "  ")
+
+
 def compiled(spec: str, **more: object) -> Compiled:
     """The one task of a manifest that passes."""
     (one,) = compile_text(task(spec), **more)  # type: ignore[arg-type]
