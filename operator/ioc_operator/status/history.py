@@ -45,8 +45,9 @@ def history(pods: Iterable[Pod], previous: object) -> list[Entry]:
 def ends(pod: Pod) -> Iterator[Entry]:
     """The ends that a pod tells of; one that was asked for and went well is none."""
     main = pod.container
+    was_to_end = pod.deleting or pod.phase == "Succeeded"
     for ended in (main.last, main.ended) if main else ():
-        if ended is not None and not (pod.deleting and ended.exit_code == 0):
+        if ended is not None and not (was_to_end and ended.exit_code == 0):
             yield from _entry(pod, ended, is_newest=ended is (main.ended if main else None))
     for init in pod.inits:
         for ended in (init.last, init.ended):

@@ -106,9 +106,9 @@ def of_manifest(view: View, _report: Report) -> Verdict | None:
     """What is wrong with what was asked for."""
     rest = " What ran before runs on." if pod_is_up(view.pod) else ""
     if view.problems:
-        stop = "" if not rest or view.problems.endswith((".", "…")) else "."
-        room = c.MESSAGE_BYTES - len(stop) - len(rest)
-        return _stalled(c.INVALID_SPEC, c.cut(view.problems, room) + stop + rest)
+        text = c.cut(view.problems, c.MESSAGE_BYTES - len(f".{rest}"))
+        stop = "." if rest and not text.endswith((".", "…")) else ""
+        return _stalled(c.INVALID_SPEC, text + stop + rest)
     if view.conflict:
         owner, name = view.conflict.owner, view.conflict.name
         return _stalled(c.PV_CONFLICT, f"{name} belongs to {owner}.{rest}")
