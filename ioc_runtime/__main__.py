@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one plan until a signal or its own end; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.follow and options.plan == "-":
+        parser.error("--follow follows a file, so the plan cannot come from standard input")
     if options.with_parent and options.plan == "-":
         parser.error("--with-parent follows standard input, so the plan cannot come from there")
     began = _process_start()
@@ -83,7 +85,15 @@ def _serve(
     gc.collect()
     gc.freeze()  # what lives now lives as long as the process: no collection walks it
     sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
+    follower = None
+    if options.follow:
+        from ioc_runtime.task.follow import Follower
+
+        follower = Follower(Path(options.plan), task)
+        follower.start()
     ending.wait()
+    if follower is not None:
+        follower.stop()
     task.stop()
     sayings.say("stopped", exit=task.exit_code)
     sayings.close()
@@ -100,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--record", type=Path, metavar="FILE", help="record all events")
     parser.add_argument(
         "--no-search", action="store_true", help="serve without looking for the names first"
+    )
+    parser.add_argument(
+        "--follow", action="store_true", help="take over what is written to the plan's file"
     )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--version", action="version", version=__version__)

@@ -94,11 +94,13 @@ class Evaluation:
         return True
 
     def _set_timers(self) -> None:
-        """Timers of the engine's own, where they are needed and not set yet."""
+        """Timers of the engine's own, where they are needed."""
         now = self._moment.mono
         if now < self._grace_ends and any(output.grace for output in self.outputs):
             self._timers.set(("grace",), self._grace_ends)
-        if self._ticking is not NOTHING and ("tick",) not in self._timers:
+        if self._ticking is NOTHING:
+            self._timers.cancel(("tick",))
+        elif ("tick",) not in self._timers:
             self._timers.set(("tick",), now + TICK)
 
     def _writable(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ioc_runtime.engine.values import BadValue
@@ -150,6 +151,20 @@ class CaReader(_Endpoint):
         if self._channel.get(*self._request) != ca.NORMAL:
             self._asked = False
         self._client.flush_later()
+
+    def remember(self) -> None:
+        """Tell answers that bring something from those that repeat the last sample.
+
+        Nothing is missed: the source is followed anew before the old way ends.
+        """
+        if self._feed.remember:
+            return
+        self._feed = replace(self._feed, remember=True)
+        if self._events and self._link.poll is None:
+            before = self._events.pop()
+            self._follow(self._live)
+            self._channel.unsubscribe(before)
+            self._client.flush_later()
 
     def _connection(self, up: bool) -> None:
         if up:

@@ -39,13 +39,23 @@ class Edit:
         return not _JUDGING.isdisjoint(self.fields)
 
 
-def edits(old: Sequence[Record], new: Sequence[Record]) -> list[Edit]:
-    """What has to change, record by record; both in the order of the engine's slots."""
-    return [
+@dataclass(frozen=True)
+class Edits:
+    """All that another plan of the same shape changes in the records of signals."""
+
+    records: list[Record]
+    """As they are then, in the order of the engine's slots."""
+    changes: list[Edit]
+
+
+def edits(old: Sequence[Record], new: list[Record]) -> Edits:
+    """What has to change; both in the order of the engine's slots."""
+    changes = [
         Edit(before.name, slot, changed)
         for slot, (before, after) in enumerate(zip(old, new, strict=True))
         if (changed := _changed(before.fields, after.fields))
     ]
+    return Edits(new, changes)
 
 
 def _changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:

@@ -87,6 +87,11 @@ class LinkWriter:
             self._newer = value
             self._wake(min(self._deadline, self._started + GRACE))
 
+    def reload(self, output: Output) -> None:
+        """Go on with another time-out, tolerance and number of retries, from the next value on."""
+        self._output = output
+        self._compare()
+
     def connected(self, up: bool) -> None:
         """The target came or went. What was under way is the engine's to write again."""
         self._told = up

@@ -113,6 +113,15 @@ class Links:
         self._thread.post(self._put, signal, put)
         return put.wait()
 
+    def reload(self, plan: Plan) -> None:
+        """Go on with a plan of the same shape: time-outs, retries, tolerances. Never waits."""
+        self._plan = plan
+        for o, writer in self._writers.items():
+            self._thread.post(writer.reload, plan.outputs[o])
+        for i, reader in self._readers.items():
+            if plan.inputs[i].max_age is not None:
+                self._thread.post(reader.remember)
+
     def poke(self, i: int) -> None:
         """Ask input `i`'s source for a sign of life. Never waits."""
         reader = self._readers.get(i)

@@ -76,6 +76,20 @@ class OperatorRecord:
             else:
                 self._force(value, 0, 0, 0)
 
+    @property
+    def written(self) -> bool:
+        """Whether it holds a value, of a client's or of ours."""
+        return self._known is not _NOTHING
+
+    def again(self) -> None:
+        """Let the record judge its value anew: its limits have changed."""
+        memory = self.memory
+        memory.lock(memory.pointer)  # no put may come between
+        try:
+            self._force(self.read(), 0, 0, 0)
+        finally:
+            memory.unlock(memory.pointer)
+
     def settle(self) -> None:
         """After a put was handled: if it was accepted, the record holds it in the end."""
         if self.disputed and not self._refused and not self.settled:

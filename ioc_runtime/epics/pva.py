@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -156,6 +157,13 @@ class PvaReader:
         if self._get is None and (self._up or self._monitor is None):
             self._asked_at = time.monotonic()
             self._get = self._client.context.get(self._link.name, self._answered, request=_GET)
+
+    def remember(self) -> None:
+        """Tell answers that bring something from those that repeat the last sample."""
+        if not self._feed.remember:
+            self._feed = replace(self._feed, remember=True)
+            if self._monitor is not None:
+                self._monitor.value = self._first  # the next update takes the new way
 
     def close(self) -> None:
         """End what this link has under way."""

@@ -46,13 +46,17 @@ class Binding:
         self.host = host
         self.kind = plan.kind
         self.logger = logging.getLogger(f"plugin.{plan.name}")
+        self.reload(plan)
+        self._ended = ""
+        self._parameters: tuple[Any, Parameters] = (None, Parameters())
+        self.inputs = Inputs(tuple(self._inputs), self._input_reading)
+
+    def reload(self, plan: Plan) -> None:
+        """Go on with a plan of the same shape."""
         self._plan = plan
         self._inputs = {signal.name: signal for signal in plan.inputs}
         self._outputs = {signal.name: signal for signal in plan.outputs}
         self._signals: dict[str, Signal] = {**self._inputs, **self._outputs}
-        self._ended = ""
-        self._parameters: tuple[Any, Parameters] = (None, Parameters())
-        self.inputs = Inputs(tuple(self._inputs), self._input_reading)
 
     def end(self, why: str) -> None:
         """Refuse every later write: a sentence says why."""

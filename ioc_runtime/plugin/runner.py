@@ -99,6 +99,13 @@ class PluginRunner:
         """Call hooks again, with what has come meanwhile."""
         self._mailbox.resume()
 
+    def reload(self, plan: Plan) -> None:
+        """Go on with a plan of the same shape: parameters, limits and units may differ."""
+        self._plan = plan
+        binding = self._binding
+        if binding is not None:
+            binding.reload(plan)
+
     def stop(self, timeout: float) -> bool:
         """Stop: `cleanup` is run after what runs now. Waits at most `timeout` seconds.
 

@@ -28,6 +28,7 @@ from ioc_runtime.engine.effects import (
     Status,
 )
 from ioc_runtime.engine.engine import Engine
+from ioc_runtime.engine.reload import Prepared
 from ioc_runtime.task.counters import Counters
 
 log = logging.getLogger("ioc_runtime")
@@ -111,6 +112,20 @@ class Events:
             self._carry_out(self.engine.put(index, value))
             self._world.agree(index, self.engine.inputs[index].value)
             self.counters.took(time.perf_counter() - began)
+
+    def reload(self, prepared: Prepared, swapped: Callable[[], None]) -> None:
+        """Let the engine go on with another plan.
+
+        `swapped` adapts what the effects act on, before they do: limits of records, say.
+
+        :raises ValueError: the engine does not take the plan, and nothing has changed.
+        """
+        with self.lock:
+            effects = self.engine.reload(prepared)
+            try:
+                swapped()
+            finally:
+                self._carry_out(effects)
 
     def shut(self) -> None:
         """Carry out nothing more: what our own end does to the links is no news."""

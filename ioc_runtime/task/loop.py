@@ -53,6 +53,7 @@ class Loop:
         self._work, self._period, self._clock = work, period, clock
         self._longest = turn
         self._stopping = False
+        self._wanted: tuple[float | None, float] | None = None
         self._kicked = threading.Event()
         self._until = -math.inf
         self.last_turn = clock()
@@ -60,7 +61,7 @@ class Loop:
 
     def start(self) -> None:
         now = self._clock()
-        self._begin = now
+        self._begin = self._grid = now
         self._cycles = 0
         self._beats = 0
         self._thread.start()
@@ -69,6 +70,11 @@ class Loop:
         self._stopping = True
         self._kicked.set()
         self._thread.join(timeout)
+
+    def change(self, period: float | None, turn: float) -> None:
+        """Another period, whose grid begins now, and another longest sleep; from any thread."""
+        self._wanted = (period, turn)
+        self._kicked.set()
 
     def kick(self, when: float) -> None:
         """A timer was set for `when`: wake up in time for it."""
@@ -86,6 +92,7 @@ class Loop:
 
     def _turn(self) -> None:
         now = self.last_turn = self._clock()
+        self._take_over(now)
         wake = self._work.next_wake
         if wake is not None and wake <= now:
             self._work.wake()
@@ -97,8 +104,16 @@ class Loop:
             self._work.beat()
         self._work.turn(now)
 
+    def _take_over(self, now: float) -> None:
+        """Go on with the period and the sleep that were asked for last."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            period, self._longest = wanted
+            if period != self._period:
+                self._period, self._grid, self._cycles = period, now, 0
+
     def _cycle(self, now: float, period: float) -> None:
-        reached = int((now - self._begin) / period) + 1
+        reached = int((now - self._grid) / period) + 1
         if reached > self._cycles:
             missed = reached - self._cycles - 1
             self._cycles = reached
@@ -108,7 +123,7 @@ class Loop:
         now = self._clock()
         until = min(now + self._longest, self._begin + (self._beats + 1) * BEAT)
         if self._period is not None:
-            until = min(until, self._begin + self._cycles * self._period)
+            until = min(until, self._grid + self._cycles * self._period)
         self._until = until
         wake = self._work.next_wake
         if wake is not None:

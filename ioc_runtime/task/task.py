@@ -24,6 +24,7 @@ from ioc_runtime.task.logs import LogKeeper
 from ioc_runtime.task.loop import TURN, Loop
 from ioc_runtime.task.panel import Panel
 from ioc_runtime.task.parts import CannotStart, Options
+from ioc_runtime.task.reload import Refusal, reload
 from ioc_runtime.task.saying import Sayings
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Task:
         self.exit_code = 0
         self.sample: Callable[[int, Any, int, int, int], None]
         """Input (index) got a sample: value, severity, status, ns. Set by `start`."""
+        self.refused: Refusal | None = None
+        """The plan that was offered last, if it was not taken over."""
         self.finished: Callable[[int], None] = lambda exit_code: None
         """Called when the task ends by itself (a plugin that gave up)."""
         self._began = time.monotonic()
@@ -166,6 +169,22 @@ class Task:
         """The task is over by its own account."""
         self.exit_code = exit_code
         self.finished(exit_code)
+
+    def reload(self, plan: Plan) -> None:
+        """Go on with another plan of the same shape.
+
+        :raises Refusal: it cannot be taken over, and nothing has changed.
+        """
+        reload(self, plan, self._served)
+        if self._runner is not None:
+            self._runner.reload(plan)
+        if self._loop is not None:
+            self._loop.change(plan.period if plan.mode == "periodic" else None, self._pace())
+
+    @property
+    def config_hash(self) -> str:
+        """Of the plan in force."""
+        return self.plan.config_hash
 
     # --- the parts
 

@@ -26,7 +26,10 @@ DBF_ENUM: Final = 11
 DBF_MENU: Final = 12
 DBF_NOACCESS: Final = 17
 
+_STRING: Final = 40
+"""Bytes of a string between EPICS and its clients, its end included."""
 DBR_STRING: Final = 0
+DBR_CHAR: Final = 4
 DBR_LONG: Final = 5
 DBR_INT64: Final = 7
 DBR_DOUBLE: Final = 10
@@ -275,6 +278,26 @@ def set_text(field: str, text: str) -> None:
     if found.type != DBF_STRING or len(data) > found.size:
         raise DatabaseError(f"{field} cannot hold {text!r}")
     ctypes.memmove(found.pfield, data, len(data))
+
+
+def change(field: str, text: str, *, keep_interpreter: bool) -> None:
+    """Change a field while it is served; its record is locked.
+
+    Who follows the field, or the record's properties, is told. `keep_interpreter` as in
+    `RecordMemory`.
+
+    :raises DatabaseError: there is no such field, or EPICS does not take the text.
+    """
+    lib = libraries()
+    put = (lib.keeping if keep_interpreter else lib.core)["dbPut"]
+    put.restype, put.argtypes = c_long, [c_void_p, c_short, c_char_p, c_long]
+    data = text.encode()
+    if len(data) < _STRING:
+        failed = put(byref(_find(field)), DBR_STRING, data.ljust(_STRING, b"\0"), 1)
+    else:  # as characters: a string is read to its 40th byte at most
+        failed = put(byref(_find(f"{field}$")), DBR_CHAR, data + b"\0", len(data) + 1)
+    if failed:
+        raise DatabaseError(f"EPICS does not take {text!r} for {field}")
 
 
 def _find(name: str) -> Any:

@@ -99,7 +99,9 @@ class RecordMemory:
     is recursive. Views may be read without the lock, but may be torn then.
     """
 
-    __slots__ = ("address", "fields", "lock", "name", "pointer", "process", "type", "unlock")
+    __slots__ = (
+        "address", "fields", "keeps", "lock", "name", "pointer", "process", "type", "unlock"
+    )  # fmt: skip
 
     def __init__(
         self, name: str, record_type: str, fields: Mapping[str, Field], *, keep_interpreter: bool
@@ -113,6 +115,7 @@ class RecordMemory:
         lib = db.libraries()
         library = lib.keeping if keep_interpreter else lib.core
         self.name = name
+        self.keeps = keep_interpreter
         self.type = record_type
         self.fields = fields
         self.address = db.address(name)
@@ -147,6 +150,18 @@ class RecordMemory:
         self.lock(self.pointer)
         try:
             db.libraries().core.db_post_events(self.pointer, None, _EVERYTHING)
+        finally:
+            self.unlock(self.pointer)
+
+    def change(self, fields: Mapping[str, str]) -> None:
+        """Change fields while the record is served, all at once.
+
+        :raises DatabaseError: EPICS does not take one; those before it are changed.
+        """
+        self.lock(self.pointer)
+        try:
+            for field, text in fields.items():
+                db.change(f"{self.name}.{field}", text, keep_interpreter=self.keeps)
         finally:
             self.unlock(self.pointer)
 

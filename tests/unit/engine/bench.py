@@ -7,7 +7,7 @@ engine's effects have posted, and per link what went out. It never looks inside.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ioc_runtime.engine.effects import (
@@ -188,6 +188,13 @@ class Bench:
 
     def plugin_ended(self) -> None:
         self._do(self.engine.plugin_ended)
+
+    def reload(self, plan: Plan | None = None, **changes: Any) -> None:
+        """Another plan of the same shape: a whole one, or this one with fields changed."""
+        plan = replace(self.plan, **changes) if plan is None else plan
+        self._do(self.engine.reload, plan)
+        self.plan = plan
+        self._rules = {r.id: i for i, r in enumerate(plan.rules)}
 
     def after(self, seconds: float) -> None:
         """Let time pass, waking the engine whenever it asked to be woken."""
