@@ -29,7 +29,7 @@ DBF_NOACCESS: Final = 17
 _STRING: Final = 40
 """Bytes of a string between EPICS and its clients, its end included."""
 DBR_STRING: Final = 0
-DBR_CHAR: Final = 4
+DBR_CHAR: Final = 1
 DBR_LONG: Final = 5
 DBR_INT64: Final = 7
 DBR_DOUBLE: Final = 10
