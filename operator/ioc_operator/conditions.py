@@ -61,6 +61,8 @@ RESTARTING: Final = "Restarting"
 NOT_REPORTED: Final = "NotReported"
 CONFIG_PENDING: Final = "ConfigPending"
 QUEUED: Final = "Queued"
+RETRYING: Final = "Retrying"
+ENDING: Final = "Ending"
 SUSPENDING: Final = "Suspending"
 # Not as it should be.
 NOT_READY: Final = "NotReady"
@@ -83,6 +85,7 @@ RUNTIME_TOO_OLD: Final = "RuntimeTooOld"
 PLAN_REFUSED: Final = "PlanRefused"
 PLUGIN_FAILED: Final = "PluginFailed"
 RUN_FAILED: Final = "RunFailed"
+JOB_DELETED: Final = "JobDeleted"
 # Of the other conditions.
 SUSPENDED_BY_SPEC: Final = "SuspendedBySpec"
 POD_READY: Final = "PodReady"
@@ -109,6 +112,8 @@ REASONS: Final[Mapping[str, str]] = {
     NOT_REPORTED: "The pod is Ready but has not said anything since its container started.",
     CONFIG_PENDING: "The pod has not yet acknowledged the configuration that it was given.",
     QUEUED: "The run has not started yet.",
+    RETRYING: "An attempt has failed, and the next one is about to start.",
+    ENDING: "The code of the run has ended, and its outcome is being recorded.",
     SUSPENDING: "It is suspended, and its pod is still ending.",
     NOT_READY: "The pod's readiness probe fails: the PVs may not answer.",
     NODE_LOST: "The pod's node does not answer: the PVs may or may not be served.",
@@ -131,6 +136,7 @@ REASONS: Final[Mapping[str, str]] = {
     PLAN_REFUSED: "The runtime could not take over the configuration; the last good one runs on.",
     PLUGIN_FAILED: "The plugin could not be loaded, or has failed.",
     RUN_FAILED: "The run has failed for good; an edit or a new `runId` starts the next.",
+    JOB_DELETED: "Somebody has deleted the run's Job before it was over; it is not run again.",
     SUSPENDED_BY_SPEC: "`spec.suspend` is true.",
     POD_READY: "The pod's readiness probe passes.",
     LOADED: "The plugin is loaded.",

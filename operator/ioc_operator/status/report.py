@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from ioc_operator.conditions import cut, moment
+from ioc_runtime.standard import JOB_STATES, STATUS_STATES
 
-STATES: Final = ("INIT", "RUN", "PAUSED", "END", "ERROR")
 PLUGIN_STATES: Final = ("none", "loaded", "failed", "ended")
 MOST_NAMES: Final = 20
 _LONGEST_NAME: Final = 128
@@ -78,7 +78,7 @@ def read_report(raw: object) -> Report:
         pod_uid=_word(raw.get("podUID")),
         config_hash=_word(raw.get("configHash")),
         time=moment(raw.get("time")),
-        state=_one_of(raw.get("state"), STATES),
+        state=_one_of(raw.get("state"), STATUS_STATES),
         message=_text(raw.get("message")),
         inputs=_links(raw.get("inputs")),
         rules_invalid=_names(rules.get("invalid")) if rules else None,
@@ -86,7 +86,7 @@ def read_report(raw: object) -> Report:
         refused=_refused(raw.get("refused")),
         error=_text(error.get("text")) or _text(error.get("reason")),
         job_run=_count(job.get("run")),
-        job_state=_word(job.get("state")),
+        job_state=_one_of(job.get("state"), JOB_STATES),
         exit_code=_count(job.get("exitCode")),
         result=job.get("result"),
     )

@@ -29,21 +29,27 @@ def task_status(view: View, previous: Mapping[str, Any] | None = None) -> Status
     before = previous if isinstance(previous, Mapping) else {}
     said = read_report(view.runtime)
     verdict = judging.judge(view, said)
-    listed = [*_summary_conditions(view, verdict), *_aspects(view, said, before)]
+    listed = [*of_verdict(view, verdict), *aspects(view, said, before)]
     conditions = with_times(listed, view, before)
     status: Status = {
         "observedGeneration": view.generation,
-        "phase": _phase(view, verdict, conditions),
+        "phase": phase(view, verdict, conditions),
         "conditions": conditions,
-        "summary": _summary(view, said, before),
+        "summary": summary(view, said, before),
     }
-    optional = {
+    pods = [view.pod] if view.pod else []
+    return status | optional(view, pods, before)
+
+
+def optional(view: View, pods: list[Pod], before: Mapping[str, Any]) -> Status:
+    """The parts that are left out while there is nothing to say; the last pod is the one."""
+    parts = {
         "claim": {"prefix": view.claim} if view.claim else None,
-        "pod": pod_fields(view.pod),
-        "history": history([view.pod] if view.pod else [], before.get("history")),
+        "pod": pod_fields(pods[-1] if pods else None),
+        "history": history(pods, before.get("history")),
         "lastHandledReconcileAt": handled(view, before),
     }
-    return status | {key: value for key, value in optional.items() if value}
+    return {key: value for key, value in parts.items() if value}
 
 
 Listed = tuple[str, c.Truth, str, str]
@@ -64,7 +70,8 @@ def with_times(listed: list[Listed], view: View, before: Mapping[str, Any]) -> l
     return conditions
 
 
-def _summary_conditions(view: View, verdict: Verdict) -> list[Listed]:
+def of_verdict(view: View, verdict: Verdict) -> list[Listed]:
+    """Ready, and what goes with it."""
     reason, message = verdict.reason, verdict.message
     listed: list[Listed] = [(c.READY, verdict.status, reason, message)]
     if verdict.kind == "coming":
@@ -76,7 +83,7 @@ def _summary_conditions(view: View, verdict: Verdict) -> list[Listed]:
     return listed
 
 
-def _aspects(view: View, said: Report, before: Mapping[str, Any]) -> list[Listed]:
+def aspects(view: View, said: Report, before: Mapping[str, Any]) -> list[Listed]:
     """Serving, and what the runtime says of its parts."""
     listed = [serving(view)]
     if not view.report:
@@ -152,16 +159,20 @@ def _inputs_connected(live: Report | None, facts: Facts | None) -> Answer:
     return ("False", c.DISCONNECTED, f"{text}: {names}{more}" if names else text)
 
 
-def _summary(view: View, said: Report, before: Mapping[str, Any]) -> dict[str, Any]:
+def summary(
+    view: View, said: Report, before: Mapping[str, Any], outcome: str = ""
+) -> dict[str, Any]:
+    """The columns; `outcome` is the state of a job that is over: no report can change it."""
     live = said if judging.is_live(view, said) else None
     links = _inputs(live, view.facts)
     if not view.report:
         state = inputs = UNREPORTED
     else:
-        state = (live.state if live else None) or UNKNOWN
+        state = ((live.job_state or live.state) if live else None) or UNKNOWN
         inputs = f"{links.connected}/{links.total}" if links else UNKNOWN
     if view.facts is not None and not view.facts.inputs:
         inputs = ""
+    state = outcome or state
     return {"state": state, "inputs": inputs, "permits": "", "since": since(state, view, before)}
 
 
@@ -175,7 +186,8 @@ def since(state: str, view: View, before: Mapping[str, Any]) -> str:
     return c.stamp(view.now)
 
 
-def _phase(view: View, verdict: Verdict, conditions: list[c.Condition]) -> str:
+def phase(view: View, verdict: Verdict, conditions: list[c.Condition]) -> str:
+    """One word for people; programs read the conditions."""
     if verdict.kind == "stalled":
         return "Stalled"
     if judging.suspended(view):

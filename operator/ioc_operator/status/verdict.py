@@ -39,6 +39,7 @@ Between two back-offs the container runs for a moment; the verdict must not flic
 """
 OWN_REASONS: Final = frozenset({c.PV_CONFLICT, c.PLUGIN_FAILED, c.RUNTIME_TOO_OLD})
 """What a runtime leaves as its last words that says more than `CrashLoop`."""
+_BEING_MADE: Final = "its objects are being made"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def is_live(view: View, said: Report) -> bool:
     The pod's uid alone would not do: a container that was restarted in its pod finds
     the report of the one before it.
     """
-    return pod_is_up(view.pod) and view.report and _is_of(view, said)
+    known = said.state is not None and view.report
+    return pod_is_up(view.pod) and known and _is_of(view, said)
 
 
 def pod_is_up(pod: Pod | None) -> bool:
@@ -124,8 +126,8 @@ def of_children(view: View, _report: Report) -> Verdict | None:
     if not view.applied and view.disabled:
         text = "the spec differs from what runs, and reconciling is disabled by annotation"
         return Verdict("Unknown", c.RECONCILE_DISABLED, text, "bad")
-    if not view.applied or (view.config_hash is None and not view.suspend):
-        return _coming(c.PROGRESSING, "its objects are being made", "Unknown")
+    if not view.applied:
+        return _coming(c.PROGRESSING, _BEING_MADE, "Unknown")
     return None
 
 
@@ -146,6 +148,8 @@ def of_pod(view: View, _report: Report) -> Verdict | None:
         if one is not None:
             return _coming(c.SUSPENDING, f"suspended; pod {one.name} is still ending")
         return Verdict("False", c.SUSPENDED_BY_SPEC, "suspended by spec.suspend", "bad")
+    if view.config_hash is None:
+        return _coming(c.PROGRESSING, _BEING_MADE, "Unknown")
     if one is None:
         return _coming(c.POD_MISSING, "there is no pod yet")
     if one.lost:

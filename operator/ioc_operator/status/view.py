@@ -99,15 +99,15 @@ class View:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a job as it is recorded: what `status.run` holds of it before it is over."""
+    """A run of a job as it is recorded before its Job is made."""
 
     number: int
     spec_hash: str
     job: str = ""
-    """uid of the Job, once that is known to have been created."""
+    """What `status.run.job` is to hold of the run's Job; "" before there is one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BatchJob:
     """The Kubernetes Job of a run, slimmed."""
 
@@ -130,11 +130,13 @@ class JobView:
     """All that is known of an IocJob."""
 
     base: View
-    """As for a task; `pod` is the newest pod of the run."""
+    """As for a task, with the config of the run; its `pod` is not looked at."""
     run: Run | None = None
     """The run that is recorded; None before the first."""
     job: BatchJob | None = None
     """Its Job; None before it was created, and when it was deleted."""
+    deleted: bool = False
+    """The Job was there, is gone, and was not seen to end: nothing will run."""
     pods: tuple[Pod, ...] = ()
     """All pods of the run that are still there, oldest first."""
 

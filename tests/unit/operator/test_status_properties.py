@@ -15,8 +15,10 @@ from ioc_operator import conditions as c
 from ioc_operator.status import ApplyError, Conflict, Ended, Facts, View, task_status
 from unit.operator.views import HASH, OTHER, START, at, condition, container, pod, report, view
 
+TEXT = st.text(st.characters(), max_size=20)
+"""Halves of surrogate pairs as well: JSON can hold them, UTF-8 cannot."""
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=8,
 )
@@ -172,7 +174,7 @@ def test_every_status_is_one_that_tools_can_read(known: View, previous: Any):
     if ready(status):
         assert not {"Reconciling", "Stalled", "Suspended"} & set(kinds)
     assert len(status.get("history", [])) <= 10
-    json.dumps(status, allow_nan=False).encode()
+    json.dumps(status, allow_nan=False, ensure_ascii=False).encode()
 
 
 @MANY
