@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         NotYours,
         Paused,
         PutFailed,
+        Stopped,
         TaskError,
         UnknownName,
     )
@@ -42,6 +43,7 @@ __all__ = [
     "NotYours",
     "Paused",
     "PutFailed",
+    "Stopped",
     "TaskBase",
     "TaskError",
     "UnknownName",

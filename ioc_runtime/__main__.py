@@ -64,7 +64,14 @@ def _serve(
     from ioc_runtime.task.task import CannotStart, Options, Task
 
     sayings.say("starting", **describe(plan))
-    task = Task(
+    serving: type[Task] = Task
+    if plan.kind == "IocJob":
+        from ioc_runtime.job.job_task import JobTask
+        from ioc_runtime.job.outcome import EXIT_STOPPED
+
+        serving = JobTask
+        ending.exit_code = EXIT_STOPPED  # until the run says what came of it
+    task = serving(
         plan,
         Options(
             state_directory=options.state,
@@ -85,6 +92,8 @@ def _serve(
     gc.collect()
     gc.freeze()  # what lives now lives as long as the process: no collection walks it
     sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
+    if task.job is not None and not ending.asked:
+        task.job.begin()
     follower = None
     if options.follow:
         from ioc_runtime.task.follow import Follower

@@ -75,6 +75,11 @@ class LinkWriter:
         self._started = 0.0
         self._readback: Any = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a value is under way. Only in the client thread."""
+        return self._state != IDLE or self._newer is not _NOTHING
+
     def write(self, value: Any) -> None:
         """Take over a value; it replaces the one that is under way."""
         if not (self._told and self.target.connected):

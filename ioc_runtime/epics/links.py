@@ -101,6 +101,19 @@ class Links:
             waiting[1] = True
             self._thread.post(self._write, o)
 
+    def writing(self) -> bool:
+        """Whether a value is still on its way to some target: neither there nor given up."""
+        answer: list[bool] = []
+        asked = threading.Event()
+
+        def look() -> None:
+            answer.append(any(one.busy for one in self._writers.values()))
+            answer.append(any(waiting[1] for waiting in self._newest.values()))
+            asked.set()
+
+        self._thread.post(look)
+        return not asked.wait(1.0) or any(answer)
+
     def put_and_wait(self, name: str, value: Any, timeout: float) -> str | None:
         """Put to the PV behind the link of an input or output, and wait for the answer.
 

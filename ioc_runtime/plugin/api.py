@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ioc_runtime.plugin.binding import Binding
+    from ioc_runtime.plugin.host import Run
     from ioc_runtime.plugin.inputs import Inputs
 
 HOOKS: dict[str, tuple[str, ...]] = {
@@ -26,6 +27,14 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "cleanup": (),
 }
 """Methods that the task calls, with their arguments; each may be `async def`."""
+
+JOB_HOOKS: dict[str, tuple[str, ...]] = {
+    "initialize": (),
+    "execute": (),
+    "abort": (),
+    "cleanup": (),
+}
+"""The same for a job, where `initialize` gets `initArgs` and `execute` gets `runArgs`."""
 
 
 class _Bound:
@@ -127,11 +136,27 @@ class _Bound:
         """Write an output or a set-point; errors as in `set_output` and `set_input`."""
         self._task.write(name, value)
 
-    # messages
+    # links
 
-    def set_status(self, status: str) -> None:
-        """Set STATUS: INIT, RUN, PAUSED, END or ERROR."""
-        self._task.status(status)
+    @property
+    def link_values(self) -> dict[str, Any]:
+        """Last values of all inputs and outputs that have a link, by name."""
+        return self._task.link_values()
+
+    def link_put(self, key: str, value: Any, timeout: float = 5.0) -> None:
+        """Put to the PV behind an input's or output's link, and wait for the answer.
+
+        It waits up to `timeout` seconds; nothing but this plugin waits with it.
+
+        :raises NotLinked: `key` has no link.
+        :raises NotYours: rules or a transform own the output.
+        :raises BadValue: the value does not fit the type of `key`.
+        :raises PutFailed: refused, not connected, or no answer in time.
+        :raises Paused: ENABLE is 0.
+        """
+        self._task.put_link(key, value, timeout)
+
+    # messages
 
     def set_message(self, message: str) -> None:
         """Show a text in MESSAGE. Works while paused, too."""
@@ -187,23 +212,9 @@ class TaskBase(_Bound, ABC):
         """Count one more cycle in CYCLE_COUNT."""
         self._task.step_cycle()
 
-    @property
-    def link_values(self) -> dict[str, Any]:
-        """Last values of all inputs and outputs that have a link, by name."""
-        return self._task.link_values()
-
-    def link_put(self, key: str, value: Any, timeout: float = 5.0) -> None:
-        """Put to the PV behind an input's or output's link, and wait for the answer.
-
-        It waits up to `timeout` seconds; nothing but this plugin waits with it.
-
-        :raises NotLinked: `key` has no link.
-        :raises NotYours: rules or a transform own the output.
-        :raises BadValue: the value does not fit the type of `key`.
-        :raises PutFailed: refused, not connected, or no answer in time.
-        :raises Paused: ENABLE is 0.
-        """
-        self._task.put_link(key, value, timeout)
+    def set_status(self, status: str) -> None:
+        """Set STATUS: INIT, RUN, PAUSED, END or ERROR."""
+        self._task.status(status)
 
 
 class DeclarativeTask(TaskBase):
@@ -215,8 +226,11 @@ class JobResult:
     """How a job ended."""
 
     success: bool
+    """False: the work was done and came to nothing (exit code 10)."""
     data: Any = None
+    """Of whatever JSON can hold, at most 2 KiB of it; kept in the status."""
     message: str = ""
+    """One sentence for people: shown in MESSAGE and in the status."""
     timestamp: float = field(default_factory=time.time)
     """Seconds since 1970."""
 
@@ -231,14 +245,64 @@ class JobResult:
 
 
 class JobBase(_Bound, ABC):
-    """A job's own code: it runs once and returns what came of it."""
+    """A job's own code: it runs once and returns what came of it.
 
-    def initialize(self) -> Any:
-        """Run before `execute`."""
+    Its methods run one after the other in a thread of the plugin's own, and each may be
+    `async def`. What one of them raises is the end of the run: exit code 11 for an
+    `OSError` (a put that failed, a connection, a file), 12 for anything else.
+    """
+
+    _control: Run | None = None
+
+    @property
+    def _run(self) -> Run:
+        if self._control is None:
+            raise RuntimeError(f"{type(self).__name__} does not run in a job")
+        return self._control
+
+    def initialize(self, *args: Any, **kwargs: Any) -> Any:
+        """Run before `execute`, with `spec.initArgs`. If it raises, `execute` does not run."""
 
     @abstractmethod
-    def execute(self) -> JobResult | Any:
-        """Do the work. What is not a `JobResult` counts as the data of a success."""
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work, with `spec.runArgs`. Return a `JobResult`, True or False, or data.
+
+        None and data (a dict, say) are a success; so is a dict with `success: true`.
+        """
+
+    def abort(self) -> Any:
+        """Bring things to rest: run after ABORT and after the time limit, before `cleanup`.
+
+        If `execute` has not returned by then, it runs beside it, in another thread.
+        """
 
     def cleanup(self) -> Any:
-        """Run last, however the job ended."""
+        """Run last, however the run ended, unless `execute` never returned."""
+
+    # the run
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Show how much is done (0 to 1) in PROGRESS, and what is going on in MSG.
+
+        Clients see the newest of them ten times a second.
+
+        :raises BadValue: the fraction is not a number from 0 to 1.
+        """
+        self._run.progress(fraction, message)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the run is to end: return as soon as you can. It is no success any more."""
+        return self._run.stop_reason != ""
+
+    @property
+    def stop_reason(self) -> str:
+        """Who ends the run: `ABORT`, `STOP`, `SIGTERM` or `TIMEOUT`; "" while it goes on."""
+        return self._run.stop_reason
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; in async code await `asyncio.sleep`, which is cancelled.
+
+        :raises Stopped: the run is to end. Let it pass: `finally` blocks and `cleanup` run.
+        """
+        self._run.sleep(seconds)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ioc_runtime.plugin.api import HOOKS, JobBase, TaskBase
+from ioc_runtime.plan import Arguments
+from ioc_runtime.plugin.api import HOOKS, JOB_HOOKS, JobBase, TaskBase
 from ioc_runtime.plugin.errors import PluginError, nearest
 from ioc_runtime.plugin.package import Package
 from ioc_runtime.plugin.trace import describe
@@ -33,6 +35,8 @@ class Source:
     """Names that its top level binds by a class, an import or an assignment."""
     classes: frozenset[str]
     """Classes with a base that it defines."""
+    functions: frozenset[str]
+    """Functions of its top level."""
     registers: bool
     """Whether it names `register_function`."""
 
@@ -58,8 +62,13 @@ def read_sources(package: Package) -> list[Source]:
     return sources
 
 
-def to_import(sources: list[Source], class_name: str | None) -> list[str]:
-    """Names of the modules to import, in order."""
+def to_import(sources: list[Source], class_name: str | None, function: str | None) -> list[str]:
+    """Names of the modules to import, in order, for a class or a function that is named.
+
+    With neither, those that may define a class.
+    """
+    if function is not None:
+        return [s.name for s in sources if s.registers or function in s.functions]
     if class_name is None:
         return [s.name for s in sources if s.classes or s.registers]
     return [s.name for s in sources if s.registers or class_name in s.binds]
@@ -93,9 +102,55 @@ def choose(
     return None
 
 
-def check(package: Package, cls: type) -> tuple[str, ...]:
+def function(package: Package, name: str) -> Any:
+    """The function of that name which a module of the plugin defines; None without any.
+
+    :raises PluginError: several, or one that cannot run.
+    """
+    found = [
+        item
+        for full, module in sorted(package.modules().items())
+        if inspect.isfunction(item := vars(module).get(name)) and item.__module__ == full
+    ]
+    if len(found) > 1:
+        places = ", ".join(_at(package, item) for item in found)
+        raise PluginError(
+            f"the plugin has several functions called {name!r}: {places}; expected one"
+        )
+    if found and _yields(found[0]):
+        raise PluginError(f"{_at(package, found[0])} is a generator: expected no `yield` in it")
+    return found[0] if found else None
+
+
+def check_call(package: Package, function: Any, call: Any, given: Arguments, field: str) -> None:
+    """Whether a call takes these arguments.
+
+    :param function: what the plugin defines
+    :param call: the same without what it gets beside them (`self`)
+    :param field: where the arguments stand in the manifest
+    :raises PluginError: it does not; says why.
+    """
+    try:
+        signature = inspect.signature(call)
+        signature.bind(*given.args, **given.kwargs)
+    except ValueError:  # written in C: called and seen
+        return
+    except TypeError as error:
+        raise PluginError(
+            f"{_at(package, function)}: {getattr(function, '__name__', 'the function')}"
+            f"{signature} cannot be called with {field}: {error}"
+        ) from None
+
+
+def hooks_of(cls: type) -> Mapping[str, tuple[str, ...]]:
+    """What is called of a class."""
+    return JOB_HOOKS if issubclass(cls, JobBase) else HOOKS
+
+
+def check(package: Package, cls: type, given: Mapping[str, Arguments]) -> tuple[str, ...]:
     """Whether the task can call the class; returns warnings about what looks wrong.
 
+    :param given: of hooks that get arguments from the manifest: those
     :raises PluginError: an abstract class, a hook that is not a method or takes other
         arguments, or a constructor that needs arguments.
     """
@@ -103,9 +158,9 @@ def check(package: Package, cls: type) -> tuple[str, ...]:
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         raise PluginError(f"{label} cannot run: it leaves {', '.join(missing)} abstract")
-    for hook, arguments in HOOKS.items():
+    for hook, arguments in hooks_of(cls).items():
         if hasattr(cls, hook):
-            _check_hook(package, cls, hook, arguments)
+            _check_hook(package, cls, hook, arguments, given.get(hook))
     if not _takes(cls.__init__, 1):  # type: ignore[misc]
         raise PluginError(
             f"{label}: expected an __init__ without arguments, found "
@@ -114,21 +169,38 @@ def check(package: Package, cls: type) -> tuple[str, ...]:
     return tuple(_misspelt(package, cls))
 
 
-def _check_hook(package: Package, cls: type, hook: str, arguments: tuple[str, ...]) -> None:
+def _check_hook(
+    package: Package,
+    cls: type,
+    hook: str,
+    arguments: tuple[str, ...],
+    given: Arguments | None = None,
+) -> None:
     place = _label(package, cls)
     found = inspect.getattr_static(cls, hook)
     function = found.__func__ if isinstance(found, classmethod | staticmethod) else found
     if not callable(function):
         raise PluginError(f"{place}: expected a method {hook}, found {found!r:.60}")
-    code = inspect.unwrap(function)
-    if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+    if _yields(function):
         raise PluginError(f"{place}.{hook} is a generator: expected no `yield` in it")
     bound = 0 if isinstance(found, staticmethod) else 1
+    if given is not None:
+        call = partial(function, cls) if bound else function
+        check_call(package, function, call, given, _GIVEN[hook])
+        return
     if not _takes(function, bound + len(arguments)):
         wanted = ", ".join(("self",) * bound + arguments)
         raise PluginError(
             f"{place}: expected {hook}({wanted}), found {hook}{inspect.signature(function)}"
         )
+
+
+_GIVEN = {"initialize": "spec.initArgs", "execute": "spec.runArgs"}
+
+
+def _yields(function: Any) -> bool:
+    code = inspect.unwrap(function)
+    return inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code)
 
 
 def _takes(function: Any, count: int) -> bool:
@@ -144,13 +216,14 @@ def _takes(function: Any, count: int) -> bool:
 
 
 def _misspelt(package: Package, cls: type) -> Iterator[str]:
+    base: type = JobBase if issubclass(cls, JobBase) else TaskBase
     for owner in cls.__mro__:
         if not package.owns(owner.__module__):
             continue
         for name, item in vars(owner).items():
-            if name.startswith("_") or hasattr(TaskBase, name) or not inspect.isfunction(item):
+            if name.startswith("_") or hasattr(base, name) or not inspect.isfunction(item):
                 continue
-            near = get_close_matches(name, HOOKS, n=1, cutoff=0.85)
+            near = get_close_matches(name, hooks_of(cls), n=1, cutoff=0.85)
             if near:
                 yield f"{_label(package, owner)}.{name} is never called; did you mean {near[0]}?"
 
@@ -202,6 +275,16 @@ def _label(package: Package, cls: type) -> str:
     return f"{name} ({Path(file).relative_to(package.root)}:{number})"
 
 
+def _at(package: Package, function: Any) -> str:
+    """`guard.py:12`: where a function is defined."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return repr(function)[:60]
+    file = Path(code.co_filename)
+    shown = file.relative_to(package.root) if file.is_relative_to(package.root) else file
+    return f"{shown}:{code.co_firstlineno}"
+
+
 def _modules(root: Path, inner: str = "") -> Iterator[tuple[Path, str]]:
     """The plugin's modules: of its directory, and of the packages below it."""
     for entry in sorted(root.iterdir()):
@@ -236,4 +319,7 @@ def _source(name: str, tree: ast.Module) -> Source:
             binds.add(node.id)
         elif isinstance(node, ast.Attribute) and node.attr == "register_function":
             registers = True
-    return Source(name, frozenset(binds), frozenset(classes), registers)
+    functions = {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    return Source(name, frozenset(binds), frozenset(classes), frozenset(functions), registers)

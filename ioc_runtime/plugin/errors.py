@@ -54,6 +54,10 @@ class Ended(TaskError, RuntimeError):
     """The plugin has been stopped; what still runs of it may not write."""
 
 
+class Stopped(TaskError, RuntimeError):
+    """The run of a job is to end; what waits is woken by it."""
+
+
 class PutFailed(TaskError, OSError):
     """A put to another PV was refused, timed out, or has no connection."""
 

@@ -23,6 +23,29 @@ class Reading(NamedTuple):
     """Whether the link is up; always true for a signal without one."""
 
 
+class Run(Protocol):
+    """The run of a job, as its code may use it. From any thread."""
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the run is to end; "" while it goes on."""
+        ...
+
+    def progress(self, fraction: float, message: str | None) -> None:
+        """Show how far it is; None leaves the message.
+
+        :raises BadValue: the fraction is not a number from 0 to 1.
+        """
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long.
+
+        :raises Stopped: the run is to end.
+        """
+        ...
+
+
 class Host(Protocol):
     """The task, as its plugin may use it."""
 

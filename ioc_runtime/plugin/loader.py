@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ioc_runtime.plan import Plan, Plugin
+from ioc_runtime.plan import Arguments, Job, Plan, Plugin
 from ioc_runtime.plugin import discover
-from ioc_runtime.plugin.api import HOOKS, DeclarativeTask, JobBase, TaskBase
+from ioc_runtime.plugin.api import DeclarativeTask, JobBase, TaskBase
 from ioc_runtime.plugin.errors import PluginError, nearest
+from ioc_runtime.plugin.function_job import function_job, without_job
 from ioc_runtime.plugin.functions import Function, collecting, guarded
 from ioc_runtime.plugin.package import Package
 from ioc_runtime.plugin.trace import describe, where_is
@@ -47,11 +48,13 @@ class Loaded:
     @property
     def asynchronous(self) -> bool:
         """Whether one of its hooks is `async def`: its thread then runs an event loop."""
-        return any(inspect.iscoroutinefunction(getattr(self.cls, h, None)) for h in HOOKS)
+        hooks = discover.hooks_of(self.cls)
+        return any(inspect.iscoroutinefunction(getattr(self.cls, h, None)) for h in hooks)
 
     def overrides(self, hook: str) -> bool:
         """Whether calling this hook does anything."""
-        return getattr(self.cls, hook, None) is not getattr(TaskBase, hook, None)
+        base: type = JobBase if issubclass(self.cls, JobBase) else TaskBase
+        return getattr(self.cls, hook, None) is not getattr(base, hook, None)
 
     def describe(self, error: BaseException) -> tuple[str, str]:
         """(sentence, traceback of the plugin's own frames) of an error it raised."""
@@ -138,14 +141,20 @@ def _in_time(
 
 
 def _import(plan: Plan, plugin: Plugin, package: Package, temporary: Path | None) -> Loaded:
-    base: type = JobBase if plan.kind == "IocJob" else TaskBase
     sources = discover.read_sources(package)
     package.open()
+    wanted = plan.job.function if plan.job is not None else None
     with collecting() as functions:
-        for name in discover.to_import(sources, plugin.class_name):
+        for name in discover.to_import(sources, plugin.class_name, wanted):
             package.import_module(name)
-    cls = _class(plan, plugin, package, sources, base, functions)
-    warnings = discover.check(package, cls)
+        if plan.kind == "IocJob":
+            cls = _job_class(plan.job or Job(), plugin, package, sources)
+        else:
+            cls = _class(plan, plugin, package, sources, functions)
+    given = {}
+    if plan.job is not None:
+        given = {"initialize": plan.job.init_args, "execute": plan.job.run_args}
+    warnings = discover.check(package, cls, given)
     _check_functions(plugin, functions)
     unused = sorted(set(functions) - set(plugin.functions))
     warnings += tuple(
@@ -161,20 +170,53 @@ def _class(
     plugin: Plugin,
     package: Package,
     sources: list[discover.Source],
-    base: type,
     functions: Mapping[str, Function],
 ) -> type:
-    if plugin.class_name == DeclarativeTask.__name__ and base is TaskBase:
+    if plugin.class_name == DeclarativeTask.__name__:
         return DeclarativeTask
-    cls = discover.choose(package, sources, plugin.class_name, base, plan.kind)
+    cls = discover.choose(package, sources, plugin.class_name, TaskBase, plan.kind)
     if cls is not None:
         return cls
-    if base is TaskBase and (functions or not sources):
+    if functions or not sources:
         return DeclarativeTask  # a plugin that only brings functions, or data
-    names = ", ".join(source.name or "__init__" for source in sources[:8]) or "none"
     raise PluginError(
-        f"the plugin defines no subclass of {base.__name__}: expected one in its modules ({names})"
+        f"the plugin defines no subclass of TaskBase: expected one in its modules "
+        f"({_names(sources)})"
     )
+
+
+def _job_class(
+    job: Job, plugin: Plugin, package: Package, sources: list[discover.Source]
+) -> type[JobBase]:
+    """The class that is named, the function that is named, the only class, or `main`."""
+    if job.function is None:
+        cls = discover.choose(package, sources, plugin.class_name, JobBase, "IocJob")
+        if cls is not None:
+            return cls
+    name = job.function or "main"
+    for source in sources:
+        if name in source.functions:
+            package.import_module(source.name)
+    function = discover.function(package, name)
+    if function is not None:
+        if job.init_args != Arguments():
+            raise PluginError(
+                f"spec.initArgs: the function {name} has no initialize, only a class has"
+            )
+        call = without_job(function)
+        discover.check_call(package, function, call, job.run_args, "spec.runArgs")
+        return function_job(function)
+    if job.function is not None:
+        known = {found for source in sources for found in source.functions}
+        raise PluginError(f"the plugin has no function {name!r}{nearest(name, known)}")
+    raise PluginError(
+        "the plugin defines no subclass of JobBase and no function main: expected one of them "
+        f"in its modules ({_names(sources)})"
+    )
+
+
+def _names(sources: list[discover.Source]) -> str:
+    return ", ".join(source.name or "__init__" for source in sources[:8]) or "none"
 
 
 def _check_functions(plugin: Plugin, found: Mapping[str, Function]) -> None:

@@ -41,6 +41,11 @@ class Ending:
         """End when standard input does: the parent that held its other end is gone."""
         threading.Thread(target=self._watch_parent, name="parent", daemon=True).start()
 
+    @property
+    def asked(self) -> bool:
+        """Whether somebody has asked already."""
+        return self._asked.is_set()
+
     def ask(self, exit_code: int = 0) -> None:
         """End. From any thread."""
         self.exit_code = exit_code

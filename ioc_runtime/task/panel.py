@@ -36,7 +36,7 @@ class Panel:
     def first(self, state_lost: bool) -> None:
         """What is known from the start."""
         with self._task.events.lock:
-            self._post("VERSION", __version__)
+            self.post("VERSION", __version__)
             for level, ring in self._task.logs.rings.items():
                 self._served.standard(f"LOG:{level}", list(ring))
             self._counters()
@@ -52,7 +52,7 @@ class Panel:
     def status(self, index: int) -> None:
         if self._posted.get("STATUS") == index:
             return
-        self._post("STATUS", index)
+        self.post("STATUS", index)
         self._task.sayings.say("state", state=STATUS_STATES[index], message=self.text)
 
     def refresh(self, now: float) -> None:
@@ -73,21 +73,22 @@ class Panel:
         if due:
             task.sayings.say("snapshot", **said)
 
-    def _post(self, name: str, value: Any, severity: int = 0) -> None:
-        if self._posted.get(name) != value:
+    def post(self, name: str, value: Any, severity: int = 0) -> None:
+        """Write a standard PV if the value is new, and if this kind has the PV at all."""
+        if self._posted.get(name) != value and name in self._served.standard_writers:
             self._posted[name] = value
             self._served.standard(name, value, severity)
 
     def _counters(self) -> None:
         counters, engine = self._task.counters, self._task.engine
-        self._post("HEARTBEAT", counters.heartbeat)
-        self._post("UPTIME", self._task.uptime)
-        self._post("CYCLE_COUNT", counters.cycles)
-        self._post("EVAL:COUNT", counters.evaluations)
-        self._post("EVAL:TIME", counters.last_evaluation * 1e6)
-        self._post("EVAL:ERRORS", engine.errors)
-        self._post("OVERRUNS", counters.overruns)
-        self._post("WRITE:ERRORS", counters.write_errors)
+        self.post("HEARTBEAT", counters.heartbeat)
+        self.post("UPTIME", self._task.uptime)
+        self.post("CYCLE_COUNT", counters.cycles)
+        self.post("EVAL:COUNT", counters.evaluations)
+        self.post("EVAL:TIME", counters.last_evaluation * 1e6)
+        self.post("EVAL:ERRORS", engine.errors)
+        self.post("OVERRUNS", counters.overruns)
+        self.post("WRITE:ERRORS", counters.write_errors)
 
     def _connections(self) -> None:
         plan, links = self._task.plan, self._task.links

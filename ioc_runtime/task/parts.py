@@ -66,6 +66,7 @@ def describe(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.name,
         "prefix": plan.prefix,
+        "kind": plan.kind,
         "mode": plan.mode,
         "protocols": sorted({link.scheme for link in links if link is not None}),
         "version": __version__,

@@ -20,8 +20,9 @@ def snapshot(task: Task, now: float) -> dict[str, Any]:
         if name in rules:
             rules[name].append(rule.id)
     reaction = counters.reaction()
-    return {
-        "state": task.status,
+    job = {} if task.job is None else {"job": task.job.shown()}
+    return job | {
+        "state": task.status if task.job is None else task.job.state,
         "message": task.panel.text,
         "inputs": [_input(state) for state in engine.inputs],
         "outputs": _outputs(task),

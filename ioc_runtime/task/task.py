@@ -30,6 +30,7 @@ from ioc_runtime.task.saying import Sayings
 if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
+    from ioc_runtime.job.job import Job
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
     from ioc_runtime.state import StateFile
@@ -51,6 +52,9 @@ log = logging.getLogger("ioc_runtime")
 
 class Task:
     """One running IocTask."""
+
+    job: Job | None = None
+    """The run, in the process of an IocJob (`ioc_runtime.job.job_task`)."""
 
     def __init__(self, plan: Plan, options: Options, sayings: Sayings, logs: LogKeeper) -> None:
         self.plan, self.options, self.sayings, self.logs = plan, options, sayings, logs
