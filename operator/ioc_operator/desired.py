@@ -1,0 +1,182 @@
+"""A custom resource read and judged: what its author wants, or what is wrong with it.
+
+Reading is cheap and never fails; judging compiles the manifest, which takes milliseconds,
+and is left out where the live ConfigMap carries the same `input` hash: it was judged then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from ioc_operator.names import API_VERSION, IMAGE, RECONCILE, REQUESTED_AT, Key, probe_port
+from ioc_operator.settings import Settings
+from ioc_runtime.compile import Compiled, ManifestError, compile_document, config_hash
+from ioc_runtime.shape import plan_shape
+from ioc_runtime.version import __version__
+
+Object = dict[str, Any]
+
+MOST_PROBLEMS: Final = 5
+LONGEST_MESSAGE: Final = 1000
+BUILDERS: Final = 1
+"""Version of what `children` builds: raised when the same manifest gives other objects."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An IocTask or IocJob, as it was read."""
+
+    key: Key
+    uid: str
+    generation: int
+    created: str
+    spec: Mapping[str, Any]
+    annotations: Mapping[str, str]
+
+    @property
+    def suspend(self) -> bool:
+        """Whether there is to be no pod for now."""
+        return self.spec.get("suspend") is True
+
+    @property
+    def disabled(self) -> bool:
+        """Whether its children are left alone."""
+        return self.annotations.get(RECONCILE) == "disabled"
+
+    @property
+    def requested_at(self) -> str:
+        """The last request to write everything again; "" without one."""
+        return self.annotations.get(REQUESTED_AT, "")
+
+    @property
+    def reports(self) -> bool:
+        """Whether its pod writes to the status."""
+        return _map(self.spec.get("report")).get("enabled", True) is not False
+
+    @property
+    def host_network(self) -> bool:
+        """Whether its pod uses the node's network."""
+        return _map(self.spec.get("network")).get("hostNetwork") is True
+
+    @property
+    def has_service(self) -> bool:
+        """Whether there is a Service in front of it."""
+        service = _map(_map(self.spec.get("network")).get("service"))
+        return service.get("enabled", True) is not False
+
+    @property
+    def probe_port(self) -> int:
+        """Port of its probes."""
+        return probe_port(self.uid, self.host_network)
+
+    @property
+    def prefix(self) -> str:
+        """Start of its PV names, as far as that can be known without judging it."""
+        given = self.spec.get("prefix")
+        if isinstance(given, str) and given:
+            return given
+        return f"{self.key.namespace}:{self.key.name}:".upper().replace(".", "-")
+
+    @cached_property
+    def config_hash(self) -> str:
+        """Of the spec; a plan that is made from it carries the same."""
+        return config_hash(self.spec)
+
+    @cached_property
+    def manifest(self) -> Object:
+        """The custom resource without what the API server adds; goes to the pod."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": self.key.kind,
+            "metadata": {
+                "name": self.key.name,
+                "namespace": self.key.namespace,
+                "uid": self.uid,
+                "generation": self.generation,
+            },
+            "spec": dict(self.spec),
+        }
+
+    def default_image(self, settings: Settings, live: Mapping[str, str] | None = None) -> str:
+        """The image it has where the manifest names none.
+
+        :param live: annotations of the live StatefulSet, which keep the default that was
+            current when the task was new: an upgrade of the operator restarts no task
+        """
+        kept = (live or {}).get(IMAGE)
+        if kept and self.spec.get("imagePolicy", "Pinned") == "Pinned":
+            return kept
+        return settings.runtime_image
+
+    def image(self, default: str) -> str:
+        """Image of its pod."""
+        given = self.spec.get("image")
+        return given if isinstance(given, str) and given else default
+
+    def input_hash(self, settings: Settings, default: str) -> str:
+        """Of all that its children are made from; `default` as for `image`."""
+        return digest([self.manifest, default, settings.image_pull_policy, BUILDERS, __version__])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the compiler says of a custom resource: one of the two is there."""
+
+    compiled: Compiled | None
+    problems: str
+    """For the status: path, value and expectation of the first few; "" when it is good."""
+
+    @cached_property
+    def shape(self) -> str:
+        """Of the plan: another one needs another pod."""
+        return plan_shape(self.compiled.plan) if self.compiled is not None else ""
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All PVs it serves, in full."""
+        return frozenset(self.compiled.names) if self.compiled is not None else frozenset()
+
+
+def read(raw: Mapping[str, Any]) -> Wanted:
+    """The custom resource in an object of the API server."""
+    meta = raw["metadata"]
+    return Wanted(
+        key=Key(raw["kind"], meta["namespace"], meta["name"]),
+        uid=meta["uid"],
+        generation=int(meta.get("generation") or 0),
+        created=str(meta.get("creationTimestamp") or ""),
+        spec=_map(raw.get("spec")),
+        annotations=_map(meta.get("annotations")),
+    )
+
+
+def judge(wanted: Wanted) -> Judged:
+    """Compile the manifest, or say what is wrong with it."""
+    try:
+        return Judged(compile_document(wanted.manifest), "")
+    except ManifestError as error:
+        return Judged(None, sentence([str(problem) for problem in error.problems]))
+
+
+def sentence(problems: list[str]) -> str:
+    """The first few of a list of problems, as one message."""
+    text = "; ".join(problems[:MOST_PROBLEMS])
+    if len(text) > LONGEST_MESSAGE:
+        text = text[: LONGEST_MESSAGE - 1] + "…"
+    more = len(problems) - MOST_PROBLEMS
+    return f"{text}; and {more} more" if more > 0 else text
+
+
+def digest(value: object) -> str:
+    """32 hexadecimal digits, the same for the same JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

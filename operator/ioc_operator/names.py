@@ -1,0 +1,83 @@
+"""Names that more than one part of the operator has to agree on.
+
+docs/operator.md lists them with their meaning.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final, NamedTuple
+
+GROUP: Final = "ioc-operator.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+TASK: Final = "IocTask"
+JOB: Final = "IocJob"
+
+MANAGED_BY: Final = "ioc-operator"
+RUNTIME: Final = "ioc-runtime"
+"""Name of the ServiceAccount and RoleBinding of a namespace, and of the application."""
+
+LABEL_NAME: Final = "app.kubernetes.io/name"
+LABEL_INSTANCE: Final = "app.kubernetes.io/instance"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+LABEL_KIND: Final = f"{GROUP}/kind"
+LABEL_OWNER_UID: Final = f"{GROUP}/owner-uid"
+
+APPLIED: Final = f"{GROUP}/applied"
+INPUT: Final = f"{GROUP}/input"
+CLAIM: Final = f"{GROUP}/claim"
+SHAPE: Final = f"{GROUP}/shape"
+CONFIG: Final = f"{GROUP}/config"
+IMAGE: Final = f"{GROUP}/image"
+RECONCILE: Final = f"{GROUP}/reconcile"
+REQUESTED_AT: Final = f"{GROUP}/requestedAt"
+
+CONTAINER: Final = "ioc"
+"""The container that serves."""
+PROBE_PORT: Final = 8081
+CA_PORT: Final = 5064
+PVA_PORT: Final = 5075
+PVA_SEARCH_PORT: Final = 5076
+
+
+class Key(NamedTuple):
+    """One IocTask or IocJob."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def config_name(task: str) -> str:
+    """ConfigMap of a task."""
+    return f"{task}-config"
+
+
+def pod_name(task: str) -> str:
+    """Pod of a task."""
+    return f"{task}-0"
+
+
+def run_name(job: str, number: int) -> str:
+    """Job, and ConfigMap, of a run."""
+    return f"{job}-{number}"
+
+
+def probe_port(uid: str, host_network: bool) -> int:
+    """Port of the probes: on a node's own network, one that others hardly have."""
+    return 20_000 + zlib.crc32(uid.encode()) % 10_000 if host_network else PROBE_PORT
+
+
+def labels(kind: str, name: str, uid: str) -> dict[str, str]:
+    """Labels of every object that is made for a task or job, and of its pods."""
+    return {
+        LABEL_NAME: RUNTIME,
+        LABEL_INSTANCE: name,
+        LABEL_MANAGED_BY: MANAGED_BY,
+        LABEL_KIND: kind,
+        LABEL_OWNER_UID: uid,
+    }
