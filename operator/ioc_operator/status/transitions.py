@@ -145,7 +145,7 @@ def _same_pod(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     then, now = old.get("pod"), new.get("pod")
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return False
-    return then.get("uid") == now.get("uid") and then.get("restarts") == now.get("restarts")
+    return then.get("uid") == now.get("uid")
 
 
 def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Event]:

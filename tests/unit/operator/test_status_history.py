@@ -26,6 +26,12 @@ def test_an_end_says_what_the_runtime_left_as_its_last_words():
     ]
 
 
+def test_a_container_that_was_out_of_memory_is_told_as_that_whatever_it_said_before():
+    words = '{"reason": "PluginFailed", "text": "slow"}'
+    one = pod(container=container(restarts=1, last=ended(137, "OOMKilled", words)))
+    assert told(one) == [(at(60), "OOMKilled", 137, "exit code 137 (OOMKilled): slow")]
+
+
 @pytest.mark.parametrize(
     ("end", "text"),
     [

@@ -111,6 +111,12 @@ def test_the_next_run_starts_without_the_outcome_of_the_last():
     assert status["history"] == first["history"]
 
 
+def test_a_record_of_another_spec_is_not_that_of_this_run():
+    first = job_status(COMPLETE)
+    recreated = running(run=replace(RUN, spec_hash="other"), job=None, pods=())
+    assert not {"Complete", "Failed"} & set(reasons(job_status(recreated, first)))
+
+
 STORIES: dict[str, tuple[JobView, str, str]] = {
     "before the first run": (
         running(run=None, job=None, pods=()),

@@ -119,6 +119,14 @@ STORIES: dict[str, tuple[View, str, str, str]] = {
         view(pod=starting(container=container(ready=False))),
         *("False NotReady", "", "Degraded"),
     ),
+    "a container beside ours is not ready, though ours crashed before": (
+        view(pod=starting(container=container(restarts=4, last=ended()))),
+        *("False NotReady", "", "Degraded"),
+    ),
+    "a readiness gate is closed": (
+        view(pod=pod(ready=False, ready_reason="ReadinessGatesNotReady")),
+        *("False NotReady", "", "Degraded"),
+    ),
     "node gone": (view(pod=pod(ready=False)), "Unknown NodeLost", "", "Degraded"),
     "pod of another uid reported": (
         view(runtime=report(podUID="u0")),
@@ -251,6 +259,7 @@ def test_suspended_with_a_pod_that_still_ends_is_in_progress():
         view(pod=pod(container=container(started_at=at(60)))),
         view(pod=None),
         view(runtime=None),
+        view(runtime=report(state="FINE")),
     ],
 )
 def test_a_report_that_is_not_of_what_runs_now_is_never_shown_as_live(one: View):
