@@ -1,0 +1,147 @@
+"""What to do about the run of an IocJob.
+
+A run is `status.run {number, specHash, job}`. It is recorded before its Job is made; the
+Job is made suspended, its uid is recorded, and only then is it released. So wherever the
+operator dies, a run happens at most once:
+
+| died after | found | done |
+|---|---|---|
+| nothing | no run, or a run of another specHash that is over | `Begin` |
+| the record | a run without a Job's uid, no Job | `Create`: it cannot have run |
+| the creation | a run without a uid, a suspended Job | `Record` |
+| the uid | a run with a uid, a suspended Job | `Release` |
+| the release | a run with a uid, a Job | `Watch` |
+| (the Job was deleted by somebody) | a run with a uid, no Job | `Lost`: never again |
+
+Only a change of specHash (which covers runId) begins a new run, and not before the
+present one is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ioc_operator.desired import digest
+from ioc_operator.status import BatchJob
+
+MEANT: Final = (
+    "prefix",
+    "inputs",
+    "outputs",
+    "parameters",
+    "plugin",
+    "function",
+    "initArgs",
+    "runArgs",
+    "runId",
+)
+"""What a user means by a run; images, resources and the like are not part of it."""
+
+
+def spec_hash(spec: Mapping[str, Any]) -> str:
+    """Of what a run means: another one asks for another run."""
+    return digest({name: spec[name] for name in MEANT if name in spec})
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """`status.run`, as far as it decides."""
+
+    number: int
+    spec_hash: str
+    job: str = ""
+    """uid of its Job; "" until that was recorded."""
+    over: bool = False
+    """It is Complete or Failed."""
+
+    @classmethod
+    def read(cls, run: Any) -> Recorded | None:
+        """The run in a status; None where there is none that makes sense."""
+        if not isinstance(run, Mapping):
+            return None
+        number = run.get("number")
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            return None
+        return cls(
+            number=number,
+            spec_hash=str(run.get("specHash") or ""),
+            job=str(run.get("job") or ""),
+            over=bool(run.get("completionTime")),
+        )
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Record a run of this number."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make its ConfigMap and its Job, suspended."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """Put the Job's uid into the status."""
+
+    number: int
+    job: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """Let the Job begin, or go on."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Suspend:
+    """Stop the Job for now; its pod goes."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Nothing to do: it runs, waits or is over."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Its Job is gone before its end was seen: the run has failed, and is not repeated."""
+
+    number: int
+
+
+Step = Begin | Create | Record | Release | Suspend | Watch | Lost
+
+
+def next_step(
+    recorded: Recorded | None, job: BatchJob | None, wanted: str, *, suspend: bool
+) -> Step:
+    """What to do next; call it again after that.
+
+    :param job: the live Job of the recorded run
+    :param wanted: `spec_hash` of the present spec
+    """
+    if recorded is None or (recorded.over and recorded.spec_hash != wanted):
+        return Watch() if suspend else Begin(1 if recorded is None else recorded.number + 1)
+    if recorded.over:
+        return Watch()
+    if job is None:
+        return Lost(recorded.number) if recorded.job else Create(recorded.number)
+    if recorded.job != job.uid:
+        # Of another uid: somebody has made a Job of that name after ours was deleted.
+        return Lost(recorded.number) if recorded.job else Record(recorded.number, job.uid)
+    if job.complete or job.failure is not None:
+        return Watch()
+    if job.suspended != suspend:
+        return Suspend(recorded.number) if suspend else Release(recorded.number)
+    return Watch()
