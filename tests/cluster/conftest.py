@@ -18,12 +18,31 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cluster.rig import Rig, why_not
+from cluster.rig import Rig, RigError, build, why_not
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the tests to come need: it takes minutes once, and no test is to blame."""
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    node = "rig" in wanted
+    if (
+        session.config.option.collectonly
+        or given()
+        or not wanted & {"rig", "control_plane", "cluster"}
+    ):
+        return
+    if why_not(node=node):
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    # What fails here fails again, and is reported, where a test asks for it.
+    with capture.global_and_fixture_disabled(), suppress(RigError):
+        build(node=node)
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,7 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
     """For tests that need an API server and nothing else."""
     if path := given():
         return Cluster(Path(path), "kubectl")
-    own = request.getfixturevalue("control_plane")
+    own: Rig = request.getfixturevalue("control_plane")
     return Cluster(own.kubeconfig, str(own.layout.binaries / "kubectl"))
 
 

@@ -123,7 +123,7 @@ def test_a_task_serves_over_ca_and_pva_through_its_cluster_ip(
     assert who == "65532\n"
 
     # A stop is a clean one: the init passes the signal on and the exit code back.
-    rig.kubectl("exec", "guard", "-n", namespace, "--", "kill", "-TERM", "1")
+    rig.kubectl("exec", "guard", "-n", namespace, "--", "python", "-c", "import os; os.kill(1, 15)")
     wait_for("guard", "jsonpath={.status.phase}=Succeeded", rig, namespace)
 
 

@@ -6,6 +6,6 @@ network, mount and process namespaces of its own and ends with one process.
 
 from .host import RigError, why_not
 from .images import OPERATOR_IMAGE, RUNTIME_IMAGE
-from .rig import Rig
+from .rig import Rig, build
 
-__all__ = ["OPERATOR_IMAGE", "RUNTIME_IMAGE", "Rig", "RigError", "why_not"]
+__all__ = ["OPERATOR_IMAGE", "RUNTIME_IMAGE", "Rig", "RigError", "build", "why_not"]

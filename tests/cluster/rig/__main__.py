@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 from . import images, slots
-from .binaries import binaries
-from .host import RigError, say, step, why_not
-from .rig import Rig
+from .host import RigError, say, step
+from .rig import Rig, build
 
 DEFAULT_NAME = "default"
 
@@ -44,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     down = add("down", _down, "take a cluster down")
     down.add_argument("--all", action="store_true", help="and every other one")
     add("status", _status, "the clusters of this machine and their programs")
-    build = add("build", _build, "build programs and images into the cache, start nothing")
-    build.add_argument("--control-plane", action="store_true", help="programs only, no images")
+    building = add("build", _build, "build programs and images into the cache, start nothing")
+    building.add_argument("--control-plane", action="store_true", help="programs only, no images")
     inside = add("exec", _exec, "run a command on the node")
     for command in (up, down, inside):
         command.add_argument("--name", default=DEFAULT_NAME, help="of the cluster")
@@ -73,6 +72,11 @@ def _up(options: argparse.Namespace) -> int:
         kubeconfig = options.kubeconfig.absolute()
     print(f"export KUBECONFIG={kubeconfig}")
     print(f"export PATH={rig.layout.binaries}:$PATH   # kubectl, helm")
+    if not rig.control_plane_only:
+        print(f"# images on the node: {', '.join(images.TARGETS)}")
+        print(
+            f"# pods and Services answer this machine; their names are known to {rig.dns_address}"
+        )
     return 0
 
 
@@ -106,11 +110,9 @@ def _line(status: dict) -> str:
 
 
 def _build(options: argparse.Namespace) -> int:
-    if reason := why_not(node=not options.control_plane):
-        raise RigError(reason)
-    print(binaries())
-    if not options.control_plane:
-        print(images.store())
+    for path in build(node=not options.control_plane):
+        if path:
+            print(path)
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from .host import RigError, find
+from .host import NAMESPACES, RigError, find
 
 SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 START_TIMEOUT: Final = 20.0
@@ -25,11 +25,10 @@ def start_supervisor(
     It holds the descriptor `hold` open, and with it the lock of the rig's slot. It ends
     when its standard input does, unless it is told to detach.
     """
-    unshare = find("unshare") or "unshare"
-    own = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    unshare = find(NAMESPACES[0]) or NAMESPACES[0]
     with (data / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
-            [unshare, *own, sys.executable, "-I", SUPERVISOR, control, data],
+            [unshare, *NAMESPACES[1:], sys.executable, "-I", SUPERVISOR, control, data],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -34,6 +34,17 @@ PACKAGES_OF_NODE_COMMANDS: Final = {
 
 GO: Final = "1.26"
 
+NAMESPACES: Final = (
+    "unshare",
+    "--net",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+)
+"""Runs a command where its network, mounts and processes end with it."""
+
 
 class RigError(Exception):
     """The rig cannot do it; the text is one sentence for a person."""
@@ -54,6 +65,12 @@ def why_not(*, node: bool = True) -> str | None:
         )
     if not find("go"):
         return f"a test cluster is built with Go {GO} or newer, and there is no `go` on PATH"
+    try:
+        run([*NAMESPACES, "true"], timeout=10)
+    except RigError as error:
+        return f"a test cluster needs namespaces, which root may not make here: {error}"
+    if node and not any(os.access(path, os.W_OK) for path in Path("/sys/fs/cgroup").glob("*")):
+        return "pods need cgroups, and /sys/fs/cgroup cannot be written to here"
     return None
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .host import run
+from .host import RigError, run
 
 if TYPE_CHECKING:
     from .slots import Slot
@@ -46,5 +46,9 @@ def connect(slot: Slot, pid: int) -> None:
 
 def remove(interface: str) -> None:
     """Pull the cable; without it there are no routes either."""
-    if (Path("/sys/class/net") / interface).exists():
+    try:
         run(["ip", "link", "delete", interface])
+    except RigError:
+        # The kernel takes it away too, some time after the rig's last process.
+        if (Path("/sys/class/net") / interface).exists():
+            raise

@@ -33,6 +33,15 @@ from .pki import make_pki, write_kubeconfig
 READY_TIMEOUT: Final = 60.0
 
 
+def build(*, node: bool = True) -> tuple[Path, Path | None]:
+    """Programs and, for a node, the store of images of the present sources: from the cache,
+    or built into it. RigError when this machine cannot.
+    """
+    if reason := why_not(node=node):
+        raise RigError(reason)
+    return binaries(), images.store() if node else None
+
+
 class Rig:
     """A running cluster. Make one by `Rig.up`; a `with` block takes it down at its end."""
 
@@ -54,11 +63,8 @@ class Rig:
         `control_plane`: etcd, API server, controllers and scheduler alone, in about 3 s;
         pods stay Pending. RigError, in one sentence, when it cannot be had.
         """
-        if reason := why_not(node=not control_plane):
-            raise RigError(reason)
         name = name or f"test-{secrets.token_hex(4)}"
-        built = binaries()
-        store = None if control_plane else images.store()
+        built, store = build(node=not control_plane)
         rigs = cache_dir() / "rigs"
         rigs.mkdir(exist_ok=True)
         data = rigs / f"{name}-{secrets.token_hex(4)}"
