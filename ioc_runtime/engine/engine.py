@@ -237,6 +237,9 @@ class Engine(Evaluation):
                 self._give(state, value, out, post=True)
             if self.enabled:
                 self._afresh(out)
+                for output, old in zip(self.outputs, before.outputs, strict=True):
+                    if output.plan.on_invalid != old.plan.on_invalid:
+                        output.insist(out)
         dismantle(before)
         return out
 

@@ -229,8 +229,6 @@ class InputState:
         """
         for slot in _KEPT:
             setattr(self, slot, getattr(old, slot))
-        if old.good:  # the short way of a sample does not keep it up
-            self._raw = old.value
         if not old._wants:
             self._previous = None
             self._time = (old.ns or self.moment.wall) / 1e9 if old.good else None

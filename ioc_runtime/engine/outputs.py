@@ -247,9 +247,15 @@ class OutputState:
             self.values[self.name] = self.value
             if self.buffer:
                 self.values[f"{self.name}_buf"] = self.buffer
-        way = (self.plan.on_invalid, self.plan.safe_value)
-        if not self.certain and way != (old.plan.on_invalid, old.plan.safe_value):
-            self.posted_severity = -1  # to be published, and driven, though it looks the same
+
+    def insist(self, out: list[Effect]) -> None:
+        """Tell the link a safeValue that is published, if it has not been told."""
+        plan = self.plan
+        driving = plan.on_invalid == "drive" and not self.grace and plan.link is not None
+        if driving and self.posted_severity == INVALID and self.driven != self.value:
+            if self.value == plan.safe_value:
+                self.driven = self.value
+                out.append((WRITE, self.index, self.value))
 
     def link_up(self, out: list[Effect], *, may_write: bool) -> None:
         """The link connected (again): tell it, now or once there is something certain to tell."""
