@@ -10,7 +10,7 @@ from ioc_runtime.engine.values import ELEMENT_MAX, STRING_MAX
 from ioc_runtime.spec.document import LARGEST_FILE
 from ioc_runtime.spec.plugin import INLINE_BYTES
 from ioc_runtime.standard import NAME_MAX
-from scripts.reference import expressions, runtime
+from scripts.reference import expressions, runtime, status
 from scripts.reference.fields import MARK, fields
 from scripts.reference.markdown import code, table
 from scripts.reference.signals import types, values
@@ -24,7 +24,8 @@ stands in [behaviour.md](behaviour.md).
 
 [Not built yet](#not-built-yet) · [Fields](#fields) · [Types](#types) · [Limits](#limits) ·
 [Expressions](#expressions) · [PVs of every task](#pvs-of-every-task) ·
-[PVs of every job](#pvs-of-every-job) · [Exit codes](#exit-codes)
+[PVs of every job](#pvs-of-every-job) · [Exit codes](#exit-codes) ·
+[Conditions](#conditions) · [Reasons](#reasons) · [Events](#events)
 
 ## Not built yet
 
@@ -81,7 +82,28 @@ is as in a task.
 Of the serving process, and so of `iocctl run`, which adds 2 and 128 + N
 ([cli.md](cli.md)).
 
-{exits}"""
+{exits}
+## Conditions
+
+Of an IocTask or IocJob in a cluster: `status.conditions`, as `kubectl describe` shows
+them. What is not known is `Unknown`, never `True`. Tools that wait (`kubectl wait`,
+`helm --wait`, Flux) read Ready, Reconciling and Stalled; at most one of the last two is
+there.
+
+{conditions}
+## Reasons
+
+The first in the way, from the manifest outwards, is the reason of Ready, and of
+Reconciling or Stalled beside it.
+
+{reasons}
+## Events
+
+Told once at each change; `kubectl events` shows them. The reasons of Stalled and those
+of `status.history` (as `OOMKilled`, `Evicted`, or the last words of the runtime) are
+told as well. Values, rules and alarms are PVs, not Events.
+
+{events}"""
 
 
 def page() -> str:
@@ -101,6 +123,9 @@ def page() -> str:
         standard=runtime.standard(),
         standard_of_jobs=runtime.standard_of_jobs(),
         exits=runtime.exits(),
+        conditions=status.conditions(),
+        reasons=status.reasons(),
+        events=status.events(),
     )
 
 
