@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from .cache import entry, key_of
-from .host import RigError, find, run, step
+from .host import ALONE, RigError, find, run, step
 
 MODULE: Final = Path(__file__).with_name("go")
 
@@ -44,7 +44,7 @@ def _build(directory: Path) -> None:
     env |= {"CGO_ENABLED": "0", "GOWORK": "off"}
     build = [go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", flags]
     with step("Kubernetes, etcd and Helm from source (5 minutes with cold caches)"):
-        run([*build, "-o", directory, ".", HELM], env=env, cwd=MODULE)
+        run([*ALONE, *build, "-o", directory, ".", HELM], env=env, cwd=MODULE)
     for name in NAMES:
         (directory / name).symlink_to("rig")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from .host import NAMESPACES, RigError, find
+from .host import NAMESPACES, RigError, find, full_path
 
 SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 START_TIMEOUT: Final = 20.0
@@ -34,6 +35,7 @@ def start_supervisor(
             stderr=log,
             pass_fds=[] if hold is None else [hold],
             start_new_session=True,
+            env=os.environ | {"PATH": full_path()},
         )
     deadline = time.monotonic() + START_TIMEOUT
     while not control.exists():

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 PACKAGES_OF_COMMANDS: Final = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "ip": "iproute2",
     "openssl": "openssl",
 }
@@ -45,6 +46,16 @@ NAMESPACES: Final = (
 )
 """Runs a command where its network, mounts and processes end with it."""
 
+ALONE: Final = ("setpriv", "--pdeathsig", "KILL", "--") + (
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+)
+"""Runs a build: whoever kills the builder kills it too, and no mount stays."""
+
 
 class RigError(Exception):
     """The rig cannot do it; the text is one sentence for a person."""
@@ -74,17 +85,21 @@ def why_not(*, node: bool = True) -> str | None:
     return None
 
 
+def full_path() -> str:
+    """PATH, with the directories for root's commands that a user's PATH leaves out."""
+    return os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin"
+
+
 def find(command: str) -> str | None:
-    """The path of a command, also where PATH leaves out the directories for root."""
-    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin"
-    return shutil.which(command, path=path)
+    """The path of a command."""
+    return shutil.which(command, path=full_path())
 
 
 def run(
     argv: Sequence[str | Path],
     *,
     stdin: str | bytes | None = None,
-    env: Mapping[str, str] | None = None,
+    env: dict[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
 ) -> str:
@@ -99,7 +114,7 @@ def run(
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            env=dict(env) if env is not None else None,
+            env=(os.environ if env is None else env) | {"PATH": full_path()},
             cwd=cwd,
             timeout=timeout,
         )

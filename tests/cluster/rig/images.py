@@ -21,7 +21,7 @@ from typing import Final
 from . import control, slots
 from .cache import cache_dir, entry, key_of, lock, newest
 from .components import CONTAINERD_SOCKET, PAUSE_IMAGE, containerd_toml
-from .host import RigError, find, run, say, step
+from .host import ALONE, RigError, find, run, say, step
 
 CHECKOUT: Final = Path(__file__).parents[3]
 DOCKERFILE: Final = "images/Dockerfile"
@@ -39,8 +39,6 @@ SUITE: Final = "bookworm"
 BASE_PACKAGES: Final = "python3,python3-venv,ca-certificates,catatonit"
 
 BUILD_TIMEOUT: Final = 1200.0
-ALONE: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""A build that is killed leaves no mounts and no processes."""
 
 
 def store() -> Path:
@@ -131,10 +129,8 @@ def _sources(root: Path) -> Iterator[Path]:
 def _make_base(directory: Path) -> None:
     include = f"--include={BASE_PACKAGES}"
     with step("Debian with Python as the base of the images"):
-        run(
-            ["mmdebstrap", "--mode=root", "--variant=apt", include, SUITE, directory / "base.tar"],
-            timeout=BUILD_TIMEOUT,
-        )
+        debian = ["mmdebstrap", "--mode=root", "--variant=apt", include, SUITE]
+        run([*ALONE, *debian, directory / "base.tar"], timeout=BUILD_TIMEOUT)
 
 
 def _build_images(checkout: Path, base_tar: Path, base_image: str) -> None:
