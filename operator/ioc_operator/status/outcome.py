@@ -80,7 +80,9 @@ def run_fields(
     known = {key: _kept(record[key]) for key in found if _fits(key, record.get(key))}
     if outcome is None:  # an attempt that failed is not the end, nor is one that was suspended
         known = {key: value for key, value in known.items() if key in ("job", "result")}
-    head = {"number": view.run.number, "specHash": view.run.spec_hash}
+    head: dict[str, Any] = {"number": view.run.number, "specHash": view.run.spec_hash}
+    if outcome:  # a run is over by its completionTime: there has to be one
+        head["completionTime"] = c.stamp(view.base.now)
     if outcome and (last is None or view.job is None):  # what they said once, they say no more
         return head | told | known
     return head | known | told

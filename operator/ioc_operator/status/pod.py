@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ioc_operator.conditions import cut
-
-CONTAINER: Final = "ioc"
-"""Name of the container that serves; the first one where none has it."""
-CONFIG_ANNOTATION: Final = "ioc-operator.dev/config"
-SHAPE_ANNOTATION: Final = "ioc-operator.dev/shape"
-CLAIM_ANNOTATION: Final = "ioc-operator.dev/claim"
+from ioc_operator.names import CLAIM, CONFIG, CONTAINER, SHAPE
 
 _LONGEST_TEXT: Final = 4096
 """Bytes of a termination message that are kept: as many as the kubelet reads."""
@@ -103,7 +98,10 @@ class Pod:
 
 
 def read_pod(raw: Mapping[str, Any], container: str = CONTAINER) -> Pod:
-    """The pod in an object of the API server; fields that are missing are empty."""
+    """The pod in an object of the API server; fields that are missing are empty.
+
+    :param container: the one that serves; the first one where none has that name
+    """
     meta, status = _map(raw.get("metadata")), _map(raw.get("status"))
     notes = _map(meta.get("annotations"))
     conditions = {c.get("type"): c for c in _maps(status.get("conditions"))}
@@ -127,9 +125,9 @@ def read_pod(raw: Mapping[str, Any], container: str = CONTAINER) -> Pod:
         scheduling=cut(scheduling) if scheduled.get("status") == "False" else "",
         container=_chosen(main, container),
         inits=tuple(_container(c) for c in _maps(status.get("initContainerStatuses"))),
-        config=_text(notes.get(CONFIG_ANNOTATION)),
-        shape=_text(notes.get(SHAPE_ANNOTATION)),
-        claim=_text(notes.get(CLAIM_ANNOTATION)),
+        config=_text(notes.get(CONFIG)),
+        shape=_text(notes.get(SHAPE)),
+        claim=_text(notes.get(CLAIM)),
     )
 
 

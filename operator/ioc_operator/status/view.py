@@ -104,7 +104,7 @@ class Run:
     number: int
     spec_hash: str
     job: str = ""
-    """What `status.run.job` is to hold of the run's Job; "" before there is one."""
+    """uid of its Job; "" before that is recorded."""
 
 
 @dataclass(frozen=True, slots=True)

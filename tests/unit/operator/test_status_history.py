@@ -153,6 +153,29 @@ def test_a_pod_is_read_from_what_the_api_server_holds():
     )
 
 
+def test_a_pod_whose_node_went_silent_is_known_by_what_the_control_plane_left_of_it():
+    """As a 1.37 control plane left it after 55 s: no reason, and the container still ready."""
+    raw = {
+        "spec": {"nodeName": "fake"},
+        "status": {
+            "conditions": [
+                {"lastTransitionTime": at(55), "status": "False", "type": "Ready"},
+                {"lastTransitionTime": at(0), "status": "True", "type": "ContainersReady"},
+                {"lastTransitionTime": None, "status": "True", "type": "PodScheduled"},
+            ],
+            "containerStatuses": [
+                {
+                    **{"name": "ioc", "image": "x", "ready": True, "started": True},
+                    "state": {"running": {"startedAt": at(0)}},
+                }
+            ],
+            "phase": "Running",
+        },
+    }
+    assert read_pod(raw).lost
+    assert [e["reason"] for e in task_status(view(pod=read_pod(raw)))["history"]] == ["NodeLost"]
+
+
 @pytest.mark.parametrize(
     "raw", [{}, {"status": 7, "metadata": []}, {"status": {"containerStatuses": [{}, 1]}}]
 )

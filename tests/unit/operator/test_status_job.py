@@ -111,6 +111,14 @@ def test_the_next_run_starts_without_the_outcome_of_the_last():
     assert status["history"] == first["history"]
 
 
+def test_a_run_whose_job_was_deleted_has_an_end_and_keeps_it():
+    lost = running(job=None, pods=(), deleted=True)
+    first = job_status(lost)
+    assert first["run"]["completionTime"] == at(100)
+    base = replace(lost.base, now=lost.base.now + timedelta(seconds=50))
+    assert job_status(replace(lost, base=base), first) == first
+
+
 def test_a_record_of_another_spec_is_not_that_of_this_run():
     first = job_status(COMPLETE)
     recreated = running(run=replace(RUN, spec_hash="other"), job=None, pods=())
@@ -252,6 +260,7 @@ def test_the_status_of_a_job_worked_out_again_is_the_same(known: JobView, before
     kinds = set(reasons(first))
     assert not {"Complete", "Failed"} <= kinds
     assert not {"Reconciling", "Stalled"} <= kinds
+    assert bool({"Complete", "Failed"} & kinds) == ("completionTime" in first.get("run", {}))
 
 
 @settings(max_examples=200, deadline=None)
