@@ -31,6 +31,7 @@ CHAPTERS = {
     "full_pass": 60,
     "startup": 120,
     "memory": 120,
+    "reload": 300,
 }
 """Seconds after which a chapter is given up."""
 LIBRARIES = ("softioc", "epicscorelibs", "pvxslibs", "p4p", "pyepics", "numpy")

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ioc_runtime.engine import graph
-from ioc_runtime.engine.grammar import Expression, Scope, parse
+from ioc_runtime.engine.grammar import Scope, parse
 from ioc_runtime.engine.inputs import InputState
 from ioc_runtime.engine.node import Globals, Moment, Node, make_globals
 from ioc_runtime.engine.outputs import OutputState
 from ioc_runtime.engine.rules import RuleState
-from ioc_runtime.engine.template import parse_template
+from ioc_runtime.engine.template import Template, parse_template
+from ioc_runtime.engine.terms import value_kind
 from ioc_runtime.engine.timers import Timers
 from ioc_runtime.engine.transforms import TransformState
-from ioc_runtime.plan import Plan
+from ioc_runtime.plan import Plan, Rule
 
 
 @dataclass
@@ -43,7 +44,40 @@ def scope_of(plan: Plan) -> Scope:
     )
 
 
-def build(plan: Plan, functions: dict[str, Callable[..., Any]]) -> Model:
+class Known:
+    """Expressions and messages of another engine: what is the same is not parsed again."""
+
+    def __init__(self, old: Plan, model: Model, new: Plan) -> None:
+        """`old` has been built as `model`; `new` is of the same shape."""
+        same = _words(old) == _words(new)  # a source then means the same in both
+        self._nodes = {t.output.name: t.node for t in model.transforms} if same else {}
+        self._rules = {rule.id: rule for rule in model.rules} if same else {}
+
+    def transform(self, output: str, source: str) -> Node | None:
+        """The node of a transform that has this source."""
+        node = self._nodes.get(output)
+        return node if node is not None and node.expression.source == source else None
+
+    def condition(self, rule: Rule) -> Node | None:
+        """The node of a rule that has the same condition."""
+        old = self._rules.get(rule.id)
+        return old.node if old is not None and old.plan.condition == rule.condition else None
+
+    def message(self, rule: Rule) -> Template | None:
+        """The message of a rule that has the same one."""
+        old = self._rules.get(rule.id)
+        return old.message if old is not None and old.plan.message == rule.message else None
+
+
+def _words(plan: Plan) -> tuple[Any, ...]:
+    """All that expressions can mean, beyond the plan's shape."""
+    buffers = frozenset(signal.name for signal in plan.signals if signal.buffer)
+    return buffers, {name: value_kind(value) for name, value in plan.parameters.items()}
+
+
+def build(
+    plan: Plan, functions: dict[str, Callable[..., Any]], known: Known | None = None
+) -> Model:
     """Make the engine's parts from a plan that has been checked.
 
     :raises ExpressionError: when the plan was not checked after all
@@ -58,23 +92,25 @@ def build(plan: Plan, functions: dict[str, Callable[..., Any]]) -> Model:
     by_input = {state.name: state for state in inputs}
     by_output = {state.name: state for state in outputs}
 
-    def node(label: str, expression: Expression) -> Node:
-        return Node(label, expression, values, by_input, moment)
+    def node(label: str, source: str, tag: str, like: Node | None) -> Node:
+        expression = parse(source, scope, tag) if like is None else like.expression
+        return Node(label, expression, values, by_input, moment, like)
 
-    parsed = {t.output: parse(t.expression, scope, f"{t.output}:") for t in plan.transforms}
-    order = graph.transform_order({name: e.reads for name, e in parsed.items()})
-    transforms = [
-        TransformState(i, node(f"transform {name}", parsed[name]), by_output[name])
-        for i, name in enumerate(order)
-    ]
+    nodes = {}
+    for transform in plan.transforms:
+        name, source = transform.output, transform.expression
+        like = known.transform(name, source) if known is not None else None
+        nodes[name] = node(f"transform {name}", source, f"{name}:", like)
+    order = graph.transform_order({name: n.expression.reads for name, n in nodes.items()})
+    transforms = [TransformState(i, nodes[name], by_output[name]) for i, name in enumerate(order)]
     rules = []
     for index, rule in enumerate(plan.rules):
-        expression = parse(rule.condition, scope, f"rules.{rule.id}:")
-        template = parse_template(rule.message, scope) if rule.message else None
-        label = f"rule {rule.id}"
-        rules.append(
-            RuleState(index, rule, node(label, expression), template, values, timers, moment)
-        )
+        like = known.condition(rule) if known is not None else None
+        condition = node(f"rule {rule.id}", rule.condition, f"rules.{rule.id}:", like)
+        template = known.message(rule) if known is not None else None
+        if template is None and rule.message:
+            template = parse_template(rule.message, scope)
+        rules.append(RuleState(index, rule, condition, template, values, timers, moment))
     model = Model(values, timers, moment, inputs, outputs, transforms, rules)
     _tie(model, by_input, by_output)
     return model

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ioc_runtime.engine.build import Known
 from ioc_runtime.engine.concern import NOTHING
 from ioc_runtime.engine.effects import MESSAGE, REFUSE, Effect
 from ioc_runtime.engine.evaluation import START_GRACE, Clock, EnginePaused, Evaluation
@@ -213,7 +214,7 @@ class Engine(Evaluation):
 
         :raises ValueError: an expression or a set-point's value is not right
         """
-        return Prepared(plan)
+        return Prepared(plan, known=Known(self.plan, self.model, plan))
 
     def reload(self, new: Prepared | Plan) -> list[Effect]:
         """Go on with another plan of the same shape (`ioc_runtime.shape`).

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
-from ioc_runtime.engine.build import Model, build
+from ioc_runtime.engine.build import Known, Model, build
 from ioc_runtime.engine.concern import Concerns
 from ioc_runtime.engine.effects import Effect
 from ioc_runtime.engine.inputs import InputState
@@ -24,14 +24,17 @@ class Prepared:
     """The parts of an engine for one plan, ready to be used."""
 
     def __init__(
-        self, plan: Plan, functions: Mapping[str, Callable[..., Any]] | None = None
+        self,
+        plan: Plan,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        known: Known | None = None,
     ) -> None:
         """`functions` are a plugin's; a reload takes those that are there.
 
         :raises ValueError: the plan was not checked after all.
         """
         self.plan = plan
-        self.model: Model = build(plan, dict(functions or {}))
+        self.model: Model = build(plan, dict(functions or {}), known)
         self.concerns = Concerns(self.model.transforms, self.model.rules)
         self.ticking = self.concerns.of_nodes(lambda node: node.expression.ticks)
         """What changes by the mere passing of time."""

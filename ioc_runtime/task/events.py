@@ -113,19 +113,21 @@ class Events:
             self._world.agree(index, self.engine.inputs[index].value)
             self.counters.took(time.perf_counter() - began)
 
-    def reload(self, prepared: Prepared, swapped: Callable[[], None]) -> None:
-        """Let the engine go on with another plan.
+    def reload(self, prepared: Prepared, swapped: Callable[[], None]) -> float:
+        """Let the engine go on with another plan; returns for how long that held up others.
 
         `swapped` adapts what the effects act on, before they do: limits of records, say.
 
         :raises ValueError: the engine does not take the plan, and nothing has changed.
         """
         with self.lock:
+            began = time.perf_counter()
             effects = self.engine.reload(prepared)
             try:
                 swapped()
             finally:
                 self._carry_out(effects)
+            return time.perf_counter() - began
 
     def shut(self) -> None:
         """Carry out nothing more: what our own end does to the links is no news."""

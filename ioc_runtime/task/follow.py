@@ -92,16 +92,20 @@ class Follower:
             if plan.config_hash == task.config_hash and (plan.config_hash or plan == task.plan):
                 task.refused = None
                 return True
-            task.reload(plan)
+            held = task.reload(plan)
         except Refusal as refusal:
             if refusal.reason == "BadPlan" and not refusal.config_hash and not settled:
                 return False
             self._refuse(refusal)
             return True
         task.refused = None
-        seconds = round(time.monotonic() - began, 4)
         log.info("a new configuration is in force")
-        task.sayings.say("reload", config_hash=plan.config_hash, seconds=seconds)
+        task.sayings.say(
+            "reload",
+            config_hash=plan.config_hash,
+            seconds=round(time.monotonic() - began, 4),
+            held=round(held, 5),
+        )
         return True
 
     def _refuse(self, refusal: Refusal) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ioc_runtime.engine.effects import INVALID, Status
 from ioc_runtime.plan import Plan
-from ioc_runtime.shape import difference
+from ioc_runtime.shape import difference, plan_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,13 +41,16 @@ class Refusal(Exception):
         return (self.config_hash, self.reason, self.text)
 
 
-def reload(task: Task, plan: Plan, served: Served) -> None:
+def reload(task: Task, plan: Plan, served: Served) -> float:
     """Take over another plan; what has not changed keeps what it remembers.
+
+    Returns the seconds in which nothing else was evaluated.
 
     :raises Refusal: it cannot be taken over, and nothing has changed.
     """
-    if differs := difference(task.plan, plan):
-        raise Refusal(plan.config_hash, "ShapeDiffers", f"a new process is needed: {differs}")
+    if plan_shape(plan) != task.shape:
+        what = f"a new process is needed: {difference(task.plan, plan)}"
+        raise Refusal(plan.config_hash, "ShapeDiffers", what)
     try:
         prepared = task.engine.prepare(plan)
         edits = served.edits(plan)
@@ -60,10 +63,11 @@ def reload(task: Task, plan: Plan, served: Served) -> None:
             _judge_again(task, served.edit(edits))
             task.keep()  # the manifest's values of set-points stand in the state, too
 
-        task.events.reload(prepared, swapped)
+        held = task.events.reload(prepared, swapped)
     except ValueError as error:
         raise Refusal(plan.config_hash, "BadPlan", str(error)) from None
     task.links.reload(plan)
+    return held
 
 
 def _reorder(task: Task, order: list[int]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ioc_runtime.engine.engine import Restored
 from ioc_runtime.plan import Plan
+from ioc_runtime.shape import plan_shape
 from ioc_runtime.standard import LOG_LEVELS, STATUS_STATES
 from ioc_runtime.task import parts
 from ioc_runtime.task.counters import Counters
@@ -58,6 +59,7 @@ class Task:
 
     def __init__(self, plan: Plan, options: Options, sayings: Sayings, logs: LogKeeper) -> None:
         self.plan, self.options, self.sayings, self.logs = plan, options, sayings, logs
+        self.shape = plan_shape(plan)
         self.counters = Counters()
         self.writers: list[Post] = []
         self.rule_writers: list[Post] = []
@@ -174,16 +176,19 @@ class Task:
         self.exit_code = exit_code
         self.finished(exit_code)
 
-    def reload(self, plan: Plan) -> None:
+    def reload(self, plan: Plan) -> float:
         """Go on with another plan of the same shape.
+
+        Returns the seconds in which nothing else was evaluated.
 
         :raises Refusal: it cannot be taken over, and nothing has changed.
         """
-        reload(self, plan, self._served)
+        held = reload(self, plan, self._served)
         if self._runner is not None:
             self._runner.reload(plan)
         if self._loop is not None:
             self._loop.change(plan.period if plan.mode == "periodic" else None, self._pace())
+        return held
 
     @property
     def config_hash(self) -> str:
