@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ioc_runtime.plan import Plan, PlanError, from_json
 from ioc_runtime.task.ending import Ending
@@ -21,10 +21,15 @@ from ioc_runtime.task.logs import LogKeeper
 from ioc_runtime.task.saying import Sayings, to_stderr
 from ioc_runtime.version import __version__
 
+if TYPE_CHECKING:
+    from ioc_runtime.pod.pod import Pod
+
 SWITCH_INTERVAL: Final = 1e-5
 """Seconds after which a plugin that computes lets go. Ten times as long doubles the
 reaction beside one (docs/performance.md); without one it makes no difference."""
 
+EXIT_IO: Final = 11
+EXIT_EXCEPTION: Final = 12
 EXIT_BAD_SPEC: Final = 15
 
 
@@ -32,28 +37,77 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one plan until a signal or its own end; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.follow and options.plan == "-":
-        parser.error("--follow follows a file, so the plan cannot come from standard input")
+    if (options.follow or options.pod) and options.plan == "-":
+        parser.error("the plan is followed as a file, so it cannot come from standard input")
     if options.with_parent and options.plan == "-":
         parser.error("--with-parent follows standard input, so the plan cannot come from there")
     began = _process_start()
     # What C libraries print on descriptor 1 must not get between our lines.
     said_to = os.dup(1)
     os.dup2(2, 1)
+    # A plugin's print is to be seen when it is made, and not to be lost at the end.
+    sys.stdout = os.fdopen(1, "w", buffering=1, errors="replace", closefd=False)
     sayings = Sayings(said_to)
     logs = _log_to(sayings)
     try:
-        plan = from_json(_read(options.plan))
+        pod = _pod() if options.pod else None
+        plan = _plan(options.plan)
+        return _serve(plan, options, sayings, logs, began, pod)
+    except Refused as refused:
+        sayings.say("error", reason=refused.reason, text=str(refused), exit=refused.exit_code)
+        sayings.close()
+        to_stderr(str(refused))
+        if options.pod:
+            _leave(refused.reason, str(refused), refused.exit_code)
+        return refused.exit_code
+    except BaseException as error:
+        if options.pod:
+            _leave("Exception", f"{type(error).__name__}: {error}", EXIT_EXCEPTION)
+        raise
+
+
+class Refused(Exception):
+    """The process ends before it served anything; the text is for a person."""
+
+    def __init__(self, reason: str, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.reason, self.exit_code = reason, exit_code
+
+
+def _plan(path: str) -> Plan:
+    try:
+        return from_json(_read(path))
     except OSError as error:
-        text = f"the plan {options.plan} cannot be read: {error.strerror}"
-        return _refuse(sayings, "BadPlan", text, EXIT_BAD_SPEC)
+        text = f"the plan {path} cannot be read: {error.strerror}"
+        raise Refused("BadPlan", text, EXIT_BAD_SPEC) from None
     except (PlanError, UnicodeDecodeError) as error:
-        return _refuse(sayings, "BadPlan", f"{options.plan}: {error}", EXIT_BAD_SPEC)
-    return _serve(plan, options, sayings, logs, began)
+        raise Refused("BadPlan", f"{path}: {error}", EXIT_BAD_SPEC) from None
+
+
+def _pod() -> Pod:
+    from ioc_runtime.pod.pod import BadEnvironment, CannotListen, Pod
+
+    try:
+        return Pod()
+    except BadEnvironment as error:
+        raise Refused("BadEnvironment", str(error), EXIT_BAD_SPEC) from None
+    except CannotListen as error:
+        raise Refused("PortTaken", str(error), EXIT_IO) from None
+
+
+def _leave(reason: str, text: str, exit_code: int) -> None:
+    from ioc_runtime.pod.termination import last_words, leave
+
+    leave(last_words(reason, text, exit_code))
 
 
 def _serve(
-    plan: Plan, options: argparse.Namespace, sayings: Sayings, logs: LogKeeper, began: float
+    plan: Plan,
+    options: argparse.Namespace,
+    sayings: Sayings,
+    logs: LogKeeper,
+    began: float,
+    pod: Pod | None,
 ) -> int:
     ending = Ending()
     ending.on_signals()
@@ -88,22 +142,28 @@ def _serve(
     try:
         task.start()
     except CannotStart as error:
-        return _refuse(sayings, error.reason, str(error), error.exit_code)
+        raise Refused(error.reason, str(error), error.exit_code) from None
     gc.collect()
     gc.freeze()  # what lives now lives as long as the process: no collection walks it
     sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
     if task.job is not None and not ending.asked:
         task.job.begin()
+    if pod is not None:
+        pod.serving(task, Path(options.plan))
     follower = None
-    if options.follow:
+    if options.follow or pod is not None:
         from ioc_runtime.task.follow import Follower
 
         follower = Follower(Path(options.plan), task)
         follower.start()
     ending.wait()
+    if pod is not None:
+        pod.stopping()
     if follower is not None:
         follower.stop()
     task.stop()
+    if pod is not None:
+        pod.stopped(task)
     sayings.say("stopped", exit=task.exit_code)
     sayings.close()
     return task.exit_code
@@ -122,6 +182,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--follow", action="store_true", help="take over what is written to the plan's file"
+    )
+    parser.add_argument(
+        "--pod",
+        action="store_true",
+        help="follow the plan, answer probes and report, as docs/operator.md says",
     )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--version", action="version", version=__version__)
@@ -142,13 +207,6 @@ def _log_to(sayings: Sayings) -> LogKeeper:
     return keeper
 
 
-def _refuse(sayings: Sayings, reason: str, text: str, exit_code: int) -> int:
-    sayings.say("error", reason=reason, text=text, exit=exit_code)
-    sayings.close()
-    to_stderr(text)
-    return exit_code
-
-
 def _process_start() -> float:
     """When this process was started, as time.time() counts; now where that is not known."""
     try:
@@ -160,7 +218,11 @@ def _process_start() -> float:
 
 
 if __name__ == "__main__":
-    code = main()
+    try:
+        code = main()
+    except Exception:
+        logging.getLogger("ioc_runtime").exception("the process broke")
+        code = EXIT_EXCEPTION
     # The EPICS libraries' own exit handlers wait for their threads; all that has to
     # be kept is on the disk, and clients see the sockets close either way.
     sys.stderr.flush()

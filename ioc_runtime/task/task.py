@@ -71,10 +71,13 @@ class Task:
         """Input (index) got a sample: value, severity, status, ns. Set by `start`."""
         self.refused: Refusal | None = None
         """The plan that was offered last, if it was not taken over."""
+        self.last_error: tuple[str, str, float] | None = None
+        """Reason, sentence and time (of `time.time`) of the plugin's last failure."""
         self.finished: Callable[[int], None] = lambda exit_code: None
         """Called when the task ends by itself (a plugin that gave up)."""
         self._began = time.monotonic()
         self._failing = ""
+        self._plugin_over = False
         self._ended = False
         self._whole = threading.Event()
         """Set when every part is there that a put can reach."""
@@ -336,6 +339,7 @@ class Task:
 
     def _plugin_failed(self, sentence: str, traceback: str) -> None:
         self._failing = sentence
+        self.last_error = ("PluginFailed", sentence, time.time())
         log.error("%s\n%s", sentence, traceback)
         with self.events.lock:
             self.panel.message(sentence, 2)
@@ -348,6 +352,7 @@ class Task:
         self.show_status()
 
     def _plugin_ended(self, exit_code: int, sentence: str) -> None:
+        self._plugin_over = True
         self.events.do(self.engine.plugin_ended)
         self._plugin_failed(sentence, "")
         self.sayings.say("error", reason="PluginFailed", text=sentence, exit=exit_code)
@@ -415,6 +420,19 @@ class Task:
     def show_status(self) -> None:
         with self.events.lock:
             self.panel.status(STATUS_STATES.index(self.status))
+
+    @property
+    def plugin_state(self) -> str:
+        """none, loaded, failed or ended."""
+        if self._loaded is None:
+            return "none"
+        if self._plugin_over:
+            return "ended"
+        return "failed" if self._failing else "loaded"
+
+    def last_turn(self) -> float:
+        """When the loop began its last turn, monotonic."""
+        return self._loop.last_turn if self._loop is not None else time.monotonic()
 
     @property
     def uptime(self) -> int:
