@@ -5,6 +5,7 @@
 | `control_plane` | etcd, API server, controllers and scheduler: no pods; 3 s |
 | `rig` | a cluster with a node, the project's images and DNS |
 | `cluster` | whatever there is: `IOC_TEST_KUBECONFIG`, else `control_plane` |
+| `a_rig_can_run` | nothing, but skips where the test cannot bring up one of its own |
 | `namespace` | a new namespace in `rig` if the test has that, else in `cluster` |
 
 With `IOC_TEST_KUBECONFIG` the tests use that cluster and stay within namespaces of
@@ -31,11 +32,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the tests to come need: it takes minutes once, and no test is to blame."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     node = "rig" in wanted
-    if (
-        session.config.option.collectonly
-        or given()
-        or not wanted & {"rig", "control_plane", "cluster"}
-    ):
+    if session.config.option.collectonly or given() or not wanted & NEEDS_BUILDING:
         return
     if why_not(node=node):
         return
@@ -65,6 +62,9 @@ class Cluster:
         return done.stdout
 
 
+NEEDS_BUILDING = {"rig", "control_plane", "cluster", "a_rig_can_run"}
+
+
 def given() -> str | None:
     """The cluster that the caller wants the tests to use."""
     return os.environ.get("IOC_TEST_KUBECONFIG")
@@ -77,6 +77,12 @@ def skip_unless_a_rig_can_run(*, node: bool) -> None:
         if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
             pytest.fail(f"CI must run the cluster tests: {reason}")
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def a_rig_can_run() -> None:
+    """For tests that bring up control planes of their own."""
+    skip_unless_a_rig_can_run(node=False)
 
 
 @pytest.fixture(scope="session")

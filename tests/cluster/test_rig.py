@@ -61,6 +61,7 @@ def test_two_control_planes_live_side_by_side(control_plane: Rig):
     assert Rig.find(other.name) is None
 
 
+@pytest.mark.usefixtures("a_rig_can_run")
 def test_a_component_can_be_killed_frozen_and_started_again():
     with Rig.up(control_plane=True) as rig:
         rig.kubectl("create", "namespace", "kept")
@@ -78,6 +79,7 @@ def test_a_component_can_be_killed_frozen_and_started_again():
         assert rig.cpu_seconds("kube-apiserver") > 0
 
 
+@pytest.mark.usefixtures("a_rig_can_run")
 def test_a_component_that_dies_by_itself_is_named():
     with Rig.up(control_plane=True) as rig:
         pid = rig.status()["kube-scheduler"]["pid"]
@@ -201,19 +203,14 @@ def parent_of(pid: int) -> int:
     return int(stat[stat.rindex(")") + 2 :].split()[1])
 
 
-@pytest.mark.parametrize("control_plane", [True, False])
-def test_a_starter_that_is_killed_leaves_nothing_behind(
-    tmp_path: Path, control_plane: bool, request: pytest.FixtureRequest
-):
-    # Images and binaries are in the cache when this is there, so the child is quick.
-    request.getfixturevalue("control_plane" if control_plane else "rig")
+def kill_a_starter(tmp_path: Path, *, control_plane: bool) -> None:
+    """Have a process bring up a rig, kill it, and see what the next one finds."""
     script = tmp_path / "holds.py"
     script.write_text(HOLDS_A_RIG.format(control_plane=control_plane))
-    tests = str(Path(__file__).parents[1])
     holder = subprocess.Popen(
         [sys.executable, script],
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": tests},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
     )
     assert holder.stdout is not None
     with holder:
@@ -223,7 +220,6 @@ def test_a_starter_that_is_killed_leaves_nothing_behind(
             assert held is not None
             carrier = parent_of(held.record.pid)
             if not control_plane:
-                held.kubectl("wait", "--for=create", "serviceaccount/default")
                 sleeper = pod("sleeper", ["sleep", "600"])
                 held.kubectl("apply", "-f", "-", stdin=json.dumps(sleeper))
                 wait_for("sleeper", "condition=Ready", held, "default")
@@ -236,3 +232,13 @@ def test_a_starter_that_is_killed_leaves_nothing_behind(
         pass
     assert leftovers(held.record) == []
     assert Rig.find(name) is None
+
+
+@pytest.mark.usefixtures("a_rig_can_run")
+def test_a_starter_that_is_killed_leaves_no_control_plane_behind(tmp_path: Path):
+    kill_a_starter(tmp_path, control_plane=True)
+
+
+@pytest.mark.usefixtures("rig")
+def test_a_starter_that_is_killed_leaves_no_pod_behind(tmp_path: Path):
+    kill_a_starter(tmp_path, control_plane=False)

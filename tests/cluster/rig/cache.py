@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-KEEP: Final = 3
+KEEP: Final = 6
 """Entries of one kind that stay: a few branches take turns without building anew."""
 
 

@@ -33,13 +33,21 @@ from .pki import make_pki, write_kubeconfig
 READY_TIMEOUT: Final = 60.0
 
 
+_built: dict[bool, tuple[Path, Path | None]] = {}
+
+
 def build(*, node: bool = True) -> tuple[Path, Path | None]:
-    """Programs and, for a node, the store of images of the present sources: from the cache,
-    or built into it. RigError when this machine cannot.
+    """Programs and, for a node, the store of images of the present sources.
+
+    From the cache, or built into it; RigError when this machine cannot. One process gets
+    the same ones each time: an edit does not change what a test run tests.
     """
     if reason := why_not(node=node):
         raise RigError(reason)
-    return binaries(), images.store() if node else None
+    built = _built.get(node)
+    if not built or not all(path.exists() for path in built if path):
+        built = _built[node] = binaries(), images.store() if node else None
+    return built
 
 
 class Rig:
