@@ -6,7 +6,7 @@ are complete; a standby is ready too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -34,7 +34,7 @@ class Port:
         )
         self.address = ("", 0)
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str | None, port: int) -> None:
         """Listen; OSError when the port is taken. `port` 0 takes a free one."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, reuse_address=True).start()
@@ -50,9 +50,9 @@ class Port:
         return web.Response(body=page.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _answers(question: Question) -> Callable[[web.Request], web.Response]:
-    async def handler(_: web.Request) -> web.Response:
+def _answers(question: Question) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handler(_: web.Request) -> web.StreamResponse:
         problem = question()
         return web.Response(text=(problem or "ok") + "\n", status=503 if problem else 200)
 
-    return handler  # type: ignore[return-value]
+    return handler

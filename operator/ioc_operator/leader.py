@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -90,7 +89,10 @@ class Rival:
 
 
 class Leader:
-    """Stands by, leads, and stands by again. `client` is used outside of the fence only."""
+    """Stands by, leads, and stands by again. `client` is used outside of the fence only.
+
+    `identity` is another one at every start.
+    """
 
     def __init__(
         self,
@@ -99,10 +101,10 @@ class Leader:
         *,
         namespace: str,
         name: str,
-        pod: str,
+        identity: str,
         terms: Terms | None = None,
     ):
-        self.identity = f"{pod}_{secrets.token_hex(4)}"
+        self.identity = identity
         self.leading = False
         self._client, self._fence = client, fence
         self._namespace, self._name = namespace, name

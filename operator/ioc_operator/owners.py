@@ -181,10 +181,11 @@ class Follower:
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._log_in)
+        see: Any = self._see  # kopf passes much more by name
         for kind, resource in OWNERS.items():
             kopf.on.event(
                 GROUP, VERSION, resource.plural, registry=registry, id=f"see-{kind}", param=kind
-            )(self._see)
+            )(see)
         return registry
 
     async def _see(self, event: dict[str, Any], param: str, **_: object) -> None:

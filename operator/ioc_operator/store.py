@@ -9,7 +9,7 @@ are a few megabytes so.
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from sys import intern
@@ -42,6 +42,7 @@ class Owner:
     """Its annotations of our group."""
     spec: bytes
     status: bytes
+    phase: str = ""
 
     @classmethod
     def read(cls, kind: str, raw: Mapping[str, Any]) -> Owner:
@@ -57,6 +58,7 @@ class Owner:
             notes=notes(meta),
             spec=compact(raw.get("spec") or {}),
             status=compact(raw.get("status") or {}),
+            phase=intern(str((raw.get("status") or {}).get("phase") or "")),
         )
 
     def object(self) -> Object:
@@ -287,9 +289,9 @@ class Store:
         """Keys that have children and no custom resource."""
         return (key for key in self._by_owner if key not in self.owners)
 
-    def namespaces(self) -> set[str]:
-        """Those with a custom resource in them."""
-        return {key.namespace for key in self.owners}
+    def phases(self) -> dict[tuple[str, ...], float]:
+        """How many custom resources there are, by kind and phase."""
+        return dict(Counter((o.key.kind, o.phase or "Pending") for o in self.owners.values()))
 
     def deleted(self, uid: str) -> bool:
         """Whether an object of that uid is known to be gone."""

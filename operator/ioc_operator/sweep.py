@@ -33,7 +33,12 @@ class Sweep:
     """Compares and mends."""
 
     def __init__(
-        self, client: Client, store: Store, namespaces: tuple[str, ...] = (), selector: str = ""
+        self,
+        client: Client,
+        store: Store,
+        namespaces: tuple[str, ...] = (),
+        selector: str = "",
+        every: float = EVERY,
     ):
         self.mended = Counter(
             "ioc_operator_sweep_repairs_total",
@@ -42,12 +47,12 @@ class Sweep:
         )
         self._client, self._store = client, store
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
-        self._selector = selector
+        self._selector, self._every = selector, every
 
     async def run(self) -> None:
         """For ever, every few minutes. Errors are for whoever calls; the next try is theirs."""
         while True:
-            await asyncio.sleep(EVERY * (0.9 + 0.2 * random.random()))
+            await asyncio.sleep(self._every * (0.9 + 0.2 * random.random()))
             await self.agree()
 
     async def agree(self) -> None:

@@ -183,10 +183,14 @@ class Client:
 
     # Writing
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
-        """Server-side apply of a child, by force; its metadata as they then are."""
+    async def apply(self, resource: Resource, body: Object, *, dry_run: bool = False) -> Object:
+        """Server-side apply of a child, by force; its metadata as they then are.
+
+        `dry_run`: nothing is kept; the server only says whether it would be.
+        """
         path = resource.path(body["metadata"].get("namespace"), body["metadata"]["name"])
         query = {"fieldManager": MANAGER, "force": "true"}
+        query |= {"dryRun": "All"} if dry_run else {}
         return await self._patch("apply", resource, path, body, query, accept=META)
 
     async def apply_status(self, resource: Resource, body: Object) -> Object:
@@ -195,11 +199,13 @@ class Client:
         query = {"fieldManager": STATUS_MANAGER, "force": "true"}
         return await self._patch("apply", resource, path, body, query, verb="apply_status")
 
-    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
-        """JSON merge patch; the object's metadata as they then are."""
-        query = {"fieldManager": MANAGER}
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, body: Object, *, meta: bool = True
+    ) -> Object:
+        """JSON merge patch; the object, or its metadata, as they then are."""
+        query, accept = {"fieldManager": MANAGER}, META if meta else ""
         path = resource.path(namespace, name)
-        return await self._patch("merge", resource, path, body, query, accept=META, verb="patch")
+        return await self._patch("merge", resource, path, body, query, accept=accept, verb="patch")
 
     async def _patch(
         self,
@@ -226,7 +232,10 @@ class Client:
     async def create(self, resource: Resource, body: Object, *, fenced: bool = True) -> Object:
         """POST; Conflict with reason AlreadyExists when there is one of that name."""
         path = resource.path(body["metadata"].get("namespace"))
-        return await self._json("create", resource, path, method="POST", body=body, fenced=fenced)
+        query = {"fieldManager": MANAGER}
+        return await self._json(
+            "create", resource, path, method="POST", query=query, body=body, fenced=fenced
+        )
 
     async def replace(self, resource: Resource, body: Object, deadline: float) -> Object:
         """PUT of a Lease: outside of the fence, which it is there to keep."""

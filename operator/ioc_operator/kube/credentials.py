@@ -126,11 +126,10 @@ def configuration(kubeconfig: str | None, context: str | None) -> Any:
     try:
         in_cluster = not (kubeconfig or context) and os.environ.get("KUBERNETES_SERVICE_HOST")
         if in_cluster:
-            config.load_incluster_config(client_configuration=found)
+            config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
         else:
-            config.load_kube_config(
-                config_file=kubeconfig, context=context, client_configuration=found
-            )
+            load: Any = config.load_kube_config
+            load(config_file=kubeconfig, context=context, client_configuration=found)
     except (config.ConfigException, OSError) as error:
         where = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
         tried = "the pod's service account" if in_cluster else f"the kubeconfig {where}"

@@ -85,7 +85,14 @@ class ListWatch:
             await asyncio.sleep(wait * (0.5 + random.random()))
 
     async def list(self) -> None:
-        """Read all there is, and compare."""
+        """Read all there is, compare, and follow from there."""
+        self._version = await self.refresh()
+        if self.trouble:
+            log.info("list of %s is followed again", self.resource.plural)
+        self.complete, self.trouble = True, ""
+
+    async def refresh(self) -> str:
+        """Read all there is now, and compare; the resourceVersion of the list."""
         uids: set[str] = set()
         version = ""
         pages = self._client.pages(
@@ -97,10 +104,7 @@ class ListWatch:
                 uids.add(raw["metadata"]["uid"])
                 self._sink.put(self.resource, raw)
         self._sink.listed(self.resource, self._namespace, uids, int(version))
-        self._version = version
-        if self.trouble:
-            log.info("list of %s is followed again", self.resource.plural)
-        self.complete, self.trouble = True, ""
+        return version
 
     async def _follow(self) -> None:
         events = self._client.watch(

@@ -1,0 +1,212 @@
+"""Bring an owner's children to what is wanted: written only where they differ.
+
+Stateless but for two memories of one term as leader: which namespaces have their account,
+and which meddling with a child has been put right. A restart costs a question, no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from ioc_operator.kube.client import Client, Object
+from ioc_operator.kube.errors import Forbidden, NotFound, Refused
+from ioc_operator.kube.resources import CHILDREN, OWNERS, PODS, Resource
+from ioc_operator.names import APPLIED, CONFIG, LABEL_MANAGED_BY, MANAGED_BY
+from ioc_operator.status import ApplyError
+from ioc_operator.store import Child, Id, Owner, Store
+
+log = logging.getLogger(__name__)
+
+PRUNED: Final = ("StatefulSet", "Service", "ConfigMap")
+"""Kinds of which a child that is not wanted any more is deleted. Runs of jobs are kept by
+their own rule."""
+STORAGE: Final = (
+    "an existing StatefulSet cannot take this change (spec.storage, most likely): undo it, "
+    "or delete and create the task again"
+)
+
+
+class OwnerGone(Exception):
+    """The custom resource is not there any more, or is being deleted: leave it be."""
+
+
+class Applier:
+    """Writes children. `shared` gives the objects that a namespace needs before its first."""
+
+    def __init__(self, client: Client, store: Store, shared: Callable[[str], Sequence[Object]]):
+        self._client, self._store, self._shared = client, store, shared
+        self._prepared: set[str] = set()
+        self._mended: dict[Id, str] = {}
+
+    def begin(self) -> None:
+        """A new term: nothing is remembered."""
+        self._prepared.clear()
+        self._mended.clear()
+
+    def live(self, owner: Owner, wanted: Object) -> bool:
+        """Whether that child is as we would write it, as far as the store knows."""
+        child = self._child(wanted)
+        return (
+            child is not None
+            and not child.deleting
+            and child.owner_uid == owner.uid
+            and child.notes.get(APPLIED) == applied(wanted)
+            and not self._meddled(child)
+        )
+
+    def intact(self, owner: Owner, child: Child | None) -> bool:
+        """Whether a child is there, this owner's, and as it was when we wrote it last."""
+        return (
+            child is not None
+            and not child.deleting
+            and child.owner_uid == owner.uid
+            and not self._meddled(child)
+        )
+
+    def _meddled(self, child: Child) -> bool:
+        return bool(child.meddled) and self._mended.get(child.id) != child.meddled
+
+    async def children(
+        self, owner: Owner, wanted: Sequence[Object], *, force: bool = False
+    ) -> list[ApplyError]:
+        """Write those that differ, in order, up to the first that is refused.
+
+        Errors that a repeat may mend are raised; those for people are returned.
+        """
+        differ = [body for body in wanted if force or not self.live(owner, body)]
+        return await self._write(owner, differ) if differ else []
+
+    async def _write(self, owner: Owner, differ: Sequence[Object]) -> list[ApplyError]:
+        body: Object = differ[0]
+        try:
+            missing = [body for body in differ if not self._mine(owner, body)]
+            if missing:
+                await self._still_there(owner)
+            for body in missing:
+                if taken := await self._make_room(owner, body):
+                    return [taken]
+            await self._rehearse(owner, differ)
+            await self._prepare(owner.key.namespace)
+            for body in differ:
+                await self._apply(body)
+        except (Refused, Forbidden) as error:
+            return [ApplyError(error.code, title(body), refusal(body, error))]
+        return []
+
+    def _child(self, body: Object) -> Child | None:
+        meta = body["metadata"]
+        return self._store.child(body["kind"], meta["namespace"], meta["name"])
+
+    def _mine(self, owner: Owner, body: Object) -> bool:
+        child = self._child(body)
+        return child is not None and child.owner_uid == owner.uid and not child.deleting
+
+    async def _still_there(self, owner: Owner) -> None:
+        """Before something new is made for it: a ghost must not get children."""
+        if "conditions" not in owner.read_status():
+            return  # it was seen for the first time a moment ago
+        key = owner.key
+        try:
+            meta = (await self._client.get_meta(OWNERS[key.kind], key.namespace, key.name))[
+                "metadata"
+            ]
+        except NotFound as error:
+            raise OwnerGone from error
+        if meta["uid"] != owner.uid or "deletionTimestamp" in meta:
+            raise OwnerGone
+
+    async def _make_room(self, owner: Owner, body: Object) -> ApplyError | None:
+        """See that the name of a child is free, or already ours.
+
+        What an earlier object of the same name has left is deleted, and waited for.
+        """
+        resource = CHILDREN[body["kind"]]
+        meta = body["metadata"]
+        try:
+            raw = await self._client.get_meta(resource, meta["namespace"], meta["name"])
+        except NotFound:
+            return None
+        child = Child.read(resource.kind, raw)
+        labels = raw["metadata"].get("labels") or {}
+        ours = labels.get(LABEL_MANAGED_BY) == MANAGED_BY and child.owner == owner.key
+        if not ours:
+            return ApplyError(
+                0, title(body), "it is there already and does not belong to this object"
+            )
+        self._store.put_child(child, own=True)
+        if child.owner_uid == owner.uid and not child.deleting:
+            return None
+        await self.delete(resource, child)
+        raise Waiting(f"{title(body)} of an earlier object of that name is being deleted")
+
+    async def _rehearse(self, owner: Owner, differ: Sequence[Object]) -> None:
+        """Ask whether a StatefulSet can be changed before the rest is: an edit comes into
+        force as a whole, or not at all.
+        """
+        for body in differ:
+            if body["kind"] == "StatefulSet" and self._mine(owner, body):
+                await self._client.apply(CHILDREN["StatefulSet"], body, dry_run=True)
+
+    async def _prepare(self, namespace: str) -> None:
+        if namespace in self._prepared:
+            return
+        for body in self._shared(namespace):
+            await self._client.apply(CHILDREN[body["kind"]], body)
+        self._prepared.add(namespace)
+
+    async def _apply(self, body: Object) -> None:
+        resource = CHILDREN[body["kind"]]
+        child = Child.read(resource.kind, await self._client.apply(resource, body))
+        if child.meddled:
+            self._mended[child.id] = child.meddled
+        self._store.put_child(child, own=True)
+
+    async def annotate(self, pod: Child, config_hash: str) -> None:
+        """Make the kubelet look at the ConfigMap now. A pod that has gone is no error."""
+        body: Mapping[str, Any] = {
+            "metadata": {"uid": pod.uid, "annotations": {CONFIG: config_hash}}
+        }
+        try:
+            await self._client.patch(PODS, pod.namespace, pod.name, dict(body))
+        except NotFound:
+            return
+
+    async def prune(self, owner: Owner, wanted: Sequence[Object]) -> None:
+        """Delete children of this owner that are not wanted any more."""
+        names = {(body["kind"], body["metadata"]["name"]) for body in wanted}
+        for child in self._store.of(owner.key):
+            ours = child.owner_uid == owner.uid and child.kind in PRUNED and not child.deleting
+            if ours and (child.kind, child.name) not in names:
+                await self.delete(CHILDREN[child.kind], child)
+
+    async def delete(self, resource: Resource, child: Child) -> None:
+        """Delete a child; one that is gone already is no error."""
+        if child.deleting:
+            return
+        try:
+            await self._client.delete(resource, child.namespace, child.name, child.uid)
+        except NotFound:
+            self._store.drop_child(child.id, child.uid)
+
+
+class Waiting(Exception):
+    """Something has to go before we can go on: look again soon."""
+
+
+def applied(body: Object) -> str:
+    """The hash that a child was stamped with."""
+    return str(body["metadata"].get("annotations", {}).get(APPLIED, ""))
+
+
+def title(body: Object) -> str:
+    """As `StatefulSet bl01/guard`."""
+    meta = body["metadata"]
+    return f"{body['kind']} {meta['namespace']}/{meta['name']}"
+
+
+def refusal(body: Object, error: Refused | Forbidden) -> str:
+    """The server's words, and what they mean where they do not say it."""
+    immutable = body["kind"] == "StatefulSet" and "updates to statefulset spec" in str(error)
+    return f"{STORAGE}. {error}" if immutable else str(error)

@@ -1,0 +1,93 @@
+"""Claims of PV names, fed from the store: restored when a term begins, decided by key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from typing import Final
+
+from ioc_operator.claims import Claims, Wish
+from ioc_operator.desired import Wanted, judge, read
+from ioc_operator.names import CLAIM, Key
+from ioc_operator.status import Conflict, Pod
+from ioc_operator.store import Owner, Store
+
+HOLDING: Final = ("StatefulSet", "Pod", "Job")
+"""Kinds of children that keep a claim alive after their owner has gone."""
+
+
+class Owning:
+    """Who may serve which names. `granted` is called with keys that got what they waited
+    for.
+    """
+
+    def __init__(self, store: Store, granted: Callable[[Key], None]):
+        self._store, self._granted = store, granted
+        self._claims = Claims()
+
+    def begin(self) -> None:
+        """What stands in the cluster, then everybody's wish: incumbents, then by age."""
+        self._claims = Claims()
+        self._claims.restore(dict(self._standing()))
+        self._claims.settle(self._wishes())
+
+    def _standing(self) -> Iterator[tuple[Key, str]]:
+        """The weakest evidence first: what comes later wins."""
+        for key, owner in self._store.owners.items():
+            claim = owner.read_status().get("claim")
+            if isinstance(claim, dict) and isinstance(claim.get("prefix"), str):
+                yield key, claim["prefix"]
+        for kind in reversed(HOLDING):
+            for child in self._store.children.values():
+                if child.kind == kind and child.owner is not None and child.notes.get(CLAIM):
+                    yield child.owner, child.notes[CLAIM]
+
+    def _wishes(self) -> Iterator[Wish]:
+        for key, owner in self._store.owners.items():
+            if owner.deleting:
+                continue
+            wanted = read(owner.object())
+            if self._claims.held(key) == wanted.prefix or not judge(wanted).problems:
+                yield self._wish(owner, wanted)
+
+    def _wish(self, owner: Owner, wanted: Wanted) -> Wish:
+        names = partial(names_of, owner.key, owner.uid, owner.spec)
+        return Wish(owner.key, owner.uid, owner.created, wanted.prefix, names)
+
+    def ask(self, owner: Owner, wanted: Wanted) -> Conflict | None:
+        """Whether it may serve the names that it wants; the answer stands until it changes."""
+        pods = (child.detail for child in self._store.of(owner.key, "Pod"))
+        serving = {pod.claim for pod in pods if isinstance(pod, Pod) and pod.claim}
+        denied = self._claims.want(self._wish(owner, wanted), serving)
+        self._pass_on()
+        if denied is None:
+            return None
+        return Conflict(f"{denied.owner.namespace}/{denied.owner.name}", denied.name)
+
+    def withdraw(self, key: Key) -> None:
+        """It wants nothing new: its manifest is not good."""
+        self._claims.withdraw(key)
+        self._pass_on()
+
+    def left(self, key: Key) -> None:
+        """Its custom resource is gone; the claim goes with the last pod."""
+        self._claims.withdraw(key)
+        if not any(child.kind in HOLDING for child in self._store.of(key)):
+            for other in self._claims.release(key):
+                self._granted(other)
+
+    def _pass_on(self) -> None:
+        if self._claims.waiting:
+            for other in self._claims.retry():
+                self._granted(other)
+
+    def held(self, key: Key) -> str | None:
+        """The prefix that it holds."""
+        return self._claims.held(key)
+
+
+@lru_cache(maxsize=256)
+def names_of(key: Key, uid: str, spec: bytes) -> frozenset[str]:
+    """All PVs of a manifest. Compiles it: asked for where prefixes lie in one another."""
+    return judge(Wanted(key, uid, 0, "", json.loads(spec), {})).names

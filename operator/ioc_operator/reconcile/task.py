@@ -1,0 +1,171 @@
+"""One IocTask: claim, children, the pod's annotation, status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from ioc_operator.children import stamp, task_children
+from ioc_operator.desired import Judged, Wanted, judge, read
+from ioc_operator.kube.client import Object
+from ioc_operator.names import APPLIED, CONFIG, GROUP, INPUT, SHAPE, config_name, pod_name
+from ioc_operator.settings import Settings
+from ioc_operator.status import ApplyError, Conflict, Facts, Pod, View, task_status
+from ioc_operator.store import Child, Owner, Store
+
+from .apply import Applier, applied
+from .owning import Owning
+from .telling import Teller
+
+SIBLINGS: Final = f"{GROUP}/siblings"
+"""On the ConfigMap: kind and hash of the other children that belong to it. With `input` it
+says that all is as it should be, and nothing need be compiled."""
+SLOW: Final = 120.0
+"""Seconds until what was refused is tried again, if nothing changes before."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One look at a task: what is wanted and what came of it so far."""
+
+    owner: Owner
+    wanted: Wanted
+    problems: str = ""
+    conflict: Conflict | None = None
+    errors: tuple[ApplyError, ...] = ()
+    applied: bool = False
+
+
+class TaskReconciler:
+    """Makes IocTasks so."""
+
+    def __init__(
+        self, store: Store, settings: Settings, applier: Applier, owning: Owning, teller: Teller
+    ):
+        self._store, self._settings = store, settings
+        self._applier, self._owning, self._teller = applier, owning, teller
+
+    async def reconcile(self, owner: Owner) -> float | None:
+        """Once. Seconds until it wants to be looked at again, if it does."""
+        scene = await self._act(owner)
+        await self._notice(scene)
+        await self._teller.tell(owner, task_status(self._view(scene), owner.read_status()))
+        return SLOW if scene.errors else None
+
+    async def _act(self, owner: Owner) -> Scene:
+        wanted = read(owner.object())
+        scene = Scene(owner, wanted)
+        forced = self._asked_for(owner, wanted)
+        current = self._current(owner, wanted)
+        judged = None if current and not forced else judge(wanted)
+        if judged is not None and judged.problems:
+            self._owning.withdraw(owner.key)
+            return replace(scene, problems=judged.problems)
+        if conflict := self._owning.ask(owner, wanted):
+            return replace(scene, conflict=conflict)
+        if judged is None or wanted.disabled:
+            return replace(scene, applied=current)
+        errors = await self._make(owner, wanted, judged, forced)
+        return replace(scene, errors=tuple(errors), applied=not errors)
+
+    def _asked_for(self, owner: Owner, wanted: Wanted) -> bool:
+        """Whether somebody wants everything written again."""
+        asked = wanted.requested_at
+        return bool(asked) and asked != owner.read_status().get("lastHandledReconcileAt")
+
+    def _default_image(self, wanted: Wanted) -> str:
+        live = self._store.child("StatefulSet", wanted.key.namespace, wanted.key.name)
+        mine = live is not None and live.owner_uid == wanted.uid
+        return wanted.default_image(self._settings, live.notes if live and mine else None)
+
+    def _current(self, owner: Owner, wanted: Wanted) -> bool:
+        """Whether the children are what this manifest makes, judged by their hashes alone."""
+        config = self._config(owner)
+        if config is None or not self._applier.intact(owner, config):
+            return False
+        image = self._default_image(wanted)
+        if config.notes.get(INPUT) != wanted.input_hash(self._settings, image):
+            return False
+        said = set(config.notes.get(SIBLINGS, "").split())
+        rest = [
+            child
+            for child in self._store.of(owner.key)
+            if child.kind in ("Service", "StatefulSet") and child.owner_uid == owner.uid
+        ]
+        live = {sibling(child.kind, child.notes.get(APPLIED, "")) for child in rest}
+        return bool(said) and said == live and all(self._applier.intact(owner, c) for c in rest)
+
+    async def _make(
+        self, owner: Owner, wanted: Wanted, judged: Judged, forced: bool
+    ) -> Sequence[ApplyError]:
+        image = self._default_image(wanted)
+        children = together(task_children(wanted, judged, self._settings, image), judged.shape)
+        errors = await self._applier.children(owner, children, force=forced)
+        if not errors:
+            await self._applier.prune(owner, children)
+        return errors
+
+    async def _notice(self, scene: Scene) -> None:
+        """Tell the pod's kubelet of a ConfigMap that it can take over as it runs."""
+        config, found = self._config(scene.owner), self._pod(scene.owner)
+        if scene.wanted.disabled or config is None or found is None:
+            return
+        child, pod = found
+        wants = config.notes.get(CONFIG, "")
+        fits = pod.shape == config.notes.get(SHAPE) and child.owner_uid == scene.owner.uid
+        if wants and fits and not (pod.deleting or pod.over) and pod.config != wants:
+            await self._applier.annotate(child, wants)
+
+    def _config(self, owner: Owner) -> Child | None:
+        """The live ConfigMap of this owner."""
+        key = owner.key
+        config = self._store.child("ConfigMap", key.namespace, config_name(key.name))
+        mine = config is not None and config.owner_uid == owner.uid and not config.deleting
+        return config if mine else None
+
+    def _pod(self, owner: Owner) -> tuple[Child, Pod] | None:
+        """Its pod, or that of an earlier object of that name while it ends."""
+        child = self._store.child("Pod", owner.key.namespace, pod_name(owner.key.name))
+        if child is None or child.owner != owner.key or not isinstance(child.detail, Pod):
+            return None
+        return child, child.detail
+
+    def _view(self, scene: Scene) -> View:
+        owner, wanted = scene.owner, scene.wanted
+        config, found = self._config(owner), self._pod(owner)
+        live = config.notes.get(CONFIG) if config else None
+        pod = found[1] if found else None
+        return View(
+            generation=owner.generation,
+            now=datetime.now(UTC),
+            runtime=owner.read_status().get("runtime"),
+            suspend=wanted.suspend,
+            disabled=wanted.disabled,
+            report=wanted.reports,
+            requested_at=wanted.requested_at,
+            facts=Facts.of(wanted.spec) if live == wanted.config_hash else None,
+            problems=scene.problems,
+            claim=self._owning.held(owner.key),
+            conflict=scene.conflict,
+            errors=scene.errors,
+            applied=scene.applied,
+            config_hash=live,
+            pod=pod,
+            pod_outdated=bool(pod and config and pod.shape != config.notes.get(SHAPE)),
+        )
+
+
+def together(children: Sequence[Object], shape: str) -> list[Object]:
+    """The ConfigMap says what the other children are, and the shape of its plan."""
+    config, *rest = children
+    said = " ".join(sorted(sibling(body["kind"], applied(body)) for body in rest))
+    notes = {k: v for k, v in config["metadata"]["annotations"].items() if k != APPLIED}
+    notes |= {SIBLINGS: said, SHAPE: shape}
+    return [stamp(config | {"metadata": config["metadata"] | {"annotations": notes}}), *rest]
+
+
+def sibling(kind: str, applied_hash: str) -> str:
+    """As `Service=0123…`."""
+    return f"{kind}={applied_hash}"
