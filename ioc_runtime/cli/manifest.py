@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,14 @@ from ioc_runtime.compile import ManifestError, compile_text, parse_setting
 from ioc_runtime.plan import Plan
 
 
-def load(file: Path, prefix: str | None, changes: list[str]) -> Plan:
-    """The plan of the one task in a file; warnings go to standard error.
+def _warn(text: str) -> None:
+    terminal.err().print(f"warning: {text}", style="yellow", markup=False)
+
+
+def load(
+    file: Path, prefix: str | None, changes: list[str], warn: Callable[[str], None] = _warn
+) -> Plan:
+    """The plan of the one task in a file; warnings go to standard error unless `warn` is given.
 
     :raises Failure: with everything that is wrong with it
     """
@@ -25,10 +32,16 @@ def load(file: Path, prefix: str | None, changes: list[str]) -> Plan:
             f"{file} is not text in UTF-8: byte {error.object[error.start]:#04x} at {error.start}",
             Exit.BAD_SPEC,
         ) from None
-    return compile_one(text, str(file), prefix, changes)
+    return compile_one(text, str(file), prefix, changes, warn)
 
 
-def compile_one(text: str, name: str, prefix: str | None, changes: list[str]) -> Plan:
+def compile_one(
+    text: str,
+    name: str,
+    prefix: str | None,
+    changes: list[str],
+    warn: Callable[[str], None] = _warn,
+) -> Plan:
     """The plan of the one task in a text that came from `name`.
 
     :raises Failure: with everything that is wrong with it
@@ -47,7 +60,7 @@ def compile_one(text: str, name: str, prefix: str | None, changes: list[str]) ->
             Exit.BAD_SPEC,
         )
     for warning in compiled[0].warnings:
-        terminal.err().print(f"warning: {warning}", style="yellow", markup=False)
+        warn(str(warning))
     return compiled[0].plan
 
 

@@ -10,7 +10,8 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, Protocol, Self
@@ -89,6 +90,10 @@ def run(
             "in your state directory.",
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Take over what is saved in FILE while the task runs."),
+    ] = False,
 ) -> None:
     """Serve a manifest on this machine and show what it does, until Ctrl-C.
 
@@ -103,7 +108,14 @@ def run(
 
     plan = load(file, prefix, changes or [])
     options = serving_options(state or _state_directory(), ca_port, pva_port)
-    with serving(plan, options) as session:
+    with serving(plan, [*options, *["--follow"] * watch]) as session, ExitStack() as stack:
+        if watch:
+            from ioc_runtime.cli.watch import watching
+
+            def again() -> Plan:
+                return load(file, prefix, changes or [], partial(session.tell, "WARNING"))
+
+            stack.enter_context(watching(file, again, session.offer, session.tell))
         code = session.run(seconds)
     if code and (text := ending(code, session.view)):
         raise Failure(text, code if code > 0 else 128 - code)
@@ -113,8 +125,11 @@ def run(
 class Session:
     """A serving process, what is known of it, and where that is shown."""
 
-    def __init__(self, child: Child, view: View, display: Display) -> None:
+    def __init__(self, child: Child, view: View, display: Display, path: Path) -> None:
+        """`path` is the plan's file."""
         self.view = view
+        self._path = path
+        self._offered: Plan | None = None
         self.display = display
         self.stopping: float | None = None
         """Monotonic time at which it was asked to end."""
@@ -150,6 +165,17 @@ class Session:
         """Have an event of the parent's own shown in its turn; from any thread."""
         self._child.events.put(event)
 
+    def tell(self, level: str, text: str) -> None:
+        """Show a line of the parent's own in its turn; from any thread."""
+        self.post({"say": "log", "level": level, "logger": "iocctl", "text": text})
+
+    def offer(self, plan: Plan) -> None:
+        """Let the process take over another plan, if it follows its file; from any thread."""
+        from ioc_runtime.cli.watch import exchange
+
+        self._offered = plan
+        exchange(self._path, plan)
+
     def stop(self) -> None:
         """Ask the process to end; from any thread."""
         self.stopping = time.monotonic()
@@ -176,6 +202,10 @@ class Session:
                 self._show(event)
 
     def _show(self, event: Event) -> None:
+        offered = self._offered
+        if event["say"] == "reload" and offered is not None:
+            if event.get("config_hash") == offered.config_hash:
+                self.view.plan = offered
         self.view.take(event)
         self.display.show(event)
         if event["say"] == "ended":
@@ -201,7 +231,7 @@ def serving(
         path.write_text(to_json(plan))
         child = Child(path, options)
         try:
-            yield Session(child, view, (display or choose_display)(view))
+            yield Session(child, view, (display or choose_display)(view), path)
         finally:
             child.close()
 

@@ -72,6 +72,23 @@ def run(spawn: Spawn, epics_env: EpicsEnv, tmp_path: Path) -> Iterator[Runs]:
     yield Runs(spawn, epics_env, tmp_path)
 
 
+def test_what_is_saved_comes_into_force_and_what_is_wrong_is_shown(run: Runs):
+    task = run("--watch")
+    good = run.file.read_text()
+    run.file.write_text(good.replace("limit: 10", "limit: 1"))
+    task.wait_for("rule high is active")
+    run.file.write_text(good.replace("level > limit", "levle > limit"))
+    task.wait_for("spec.rules[0].condition")
+    task.wait_for("the last good one runs on")
+    assert "ACTIVE" in run.pv("get", f"{run.prefix}RULE:high")
+    run.file.write_text(good.replace("2 * level", "3 * level").replace("unit: mm", "unit: cm"))
+    task.wait_for("rule high is no longer active")
+    assert "9 cm" in run.pv("get", f"{run.prefix}twice")
+    run.file.write_text(good.replace("  outputs:", "    more: {type: float}\n  outputs:"))
+    task.wait_for("a new process is needed: inputs.more is new")
+    assert task.stop() == 0
+
+
 def serving_pid(task: Spawned) -> int:
     """Process id of the serving process, as it said."""
     found = re.search(r"pid (\d+)", task.wait_for(" starts: "))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ioc_runtime.plan import Input, Output
+from ioc_runtime.plan import Input, Output, Plan
 from runtime.source import Source, followed, linked, wait_until
 from support.epics_env import EpicsEnv
 from support.spawn import Spawn
@@ -69,6 +69,26 @@ def test_a_read_back_within_the_tolerance_agrees_and_one_beyond_is_tried_again(
         source.set("F", 7.2)  # late, but within the time of an attempt
         wait_until(lambda: len(heard.results(0)) == 3)
         assert heard.results(0)[2] is None
+
+
+@SCHEMES
+def test_a_reload_changes_tolerance_and_retries_and_nothing_is_connected_anew(
+    source: Source, scheme: str
+):
+    source.set("F", 5.0)
+    strict = output(scheme, source, "MIRROR", "F", tolerance=0.0, timeout=0.1, retries=0)
+    with followed(strict) as (links, heard):
+        wait_until(lambda: all(links.outputs))
+        links.write(0, 5.4)
+        wait_until(lambda: heard.results(0))
+        assert "the read-back" in str(heard.results(0)[0])
+        lax = replace(strict, tolerance=0.5)
+        links.reload(Plan("test", "", "TEST:", outputs=(lax,)))
+        links.write(0, 5.3)
+        wait_until(lambda: len(heard.results(0)) == 2)
+        assert heard.results(0)[1] is None
+        assert heard.events[0] == ("output", 0, True)
+        assert len(heard.events) == 3
 
 
 @SCHEMES
