@@ -11,6 +11,7 @@ class Exit(IntEnum):
     OK = 0
     FAILED = 1
     USAGE = 2
+    NO_CLUSTER = 3
     BAD_SPEC = 15
 
 

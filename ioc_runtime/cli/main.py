@@ -11,6 +11,8 @@ from ioc_runtime.cli import pv
 from ioc_runtime.cli import run as serve
 from ioc_runtime.cli.demo import command as demonstration
 from ioc_runtime.cli.failure import Exit, Failure
+from ioc_runtime.cli.logs import logs
+from ioc_runtime.cli.status import status as show_status
 from ioc_runtime.cli.terminal import examples
 from ioc_runtime.cli.validate import validate_command
 
@@ -40,6 +42,19 @@ app.command(name="demo", epilog=examples("iocctl demo", "iocctl demo --station")
     demonstration.demo
 )
 app.add_typer(pv.app, name="pv")
+app.command(
+    name="status",
+    epilog=examples(
+        "iocctl status",
+        "iocctl status -A --watch",
+        "iocctl status guard -n bl01",
+        "iocctl status guard --address 127.0.0.1",
+    ),
+)(show_status)
+app.command(
+    name="logs",
+    epilog=examples("iocctl logs guard -n bl01 -f", "iocctl logs guard --previous --tail 50"),
+)(logs)
 
 
 @app.command(epilog=examples("iocctl version"))

@@ -29,24 +29,29 @@ app = typer.Typer(
 )
 
 
-class _Protocol(StrEnum):
+class ProtocolChoice(StrEnum):
+    """Protocol of names that say none."""
+
     ca = "ca"
     pva = "pva"
 
 
-class _Format(StrEnum):
+class Format(StrEnum):
+    """How readings are printed."""
+
     text = "text"
     json = "json"
 
 
 ProtocolOption = Annotated[
-    _Protocol, typer.Option("--protocol", "-p", help="Protocol of names without ca:// or pva://.")
+    ProtocolChoice,
+    typer.Option("--protocol", "-p", help="Protocol of names without ca:// or pva://."),
 ]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", "-w", min=0.05, max=3600, help="Seconds to wait for answers.")
 ]
 FormatOption = Annotated[
-    _Format, typer.Option("--output", "-o", help="json: one object per line, exact values.")
+    Format, typer.Option("--output", "-o", help="json: one object per line, exact values.")
 ]
 ElementsOption = Annotated[
     int, typer.Option("--elements", "-n", min=0, help="Elements of an array to show; 0 shows all.")
@@ -64,9 +69,9 @@ StringOption = Annotated[
 )
 def get(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="PVs to read.")],
-    protocol: ProtocolOption = _Protocol.ca,
+    protocol: ProtocolOption = ProtocolChoice.ca,
     timeout: TimeoutOption = 3.0,
-    output: FormatOption = _Format.text,
+    output: FormatOption = Format.text,
     elements: ElementsOption = 10,
     string: StringOption = False,
 ) -> None:
@@ -94,9 +99,9 @@ def put(
             help="A number, a text, a state's name or index; several for an array.",
         ),
     ],
-    protocol: ProtocolOption = _Protocol.ca,
+    protocol: ProtocolOption = ProtocolChoice.ca,
     timeout: TimeoutOption = 5.0,
-    output: FormatOption = _Format.text,
+    output: FormatOption = Format.text,
     elements: ElementsOption = 10,
     string: StringOption = False,
 ) -> None:
@@ -119,7 +124,7 @@ def put(
 )
 def monitor(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="PVs to follow.")],
-    protocol: ProtocolOption = _Protocol.ca,
+    protocol: ProtocolOption = ProtocolChoice.ca,
     seconds: Annotated[
         float | None, typer.Option("--for", min=0.05, help="End after so many seconds.")
     ] = None,
@@ -127,7 +132,7 @@ def monitor(
         int | None, typer.Option("--count", "-c", min=1, help="End after so many updates.")
     ] = None,
     timeout: TimeoutOption = 3.0,
-    output: FormatOption = _Format.text,
+    output: FormatOption = Format.text,
     elements: ElementsOption = 10,
     string: StringOption = False,
 ) -> None:
@@ -255,10 +260,10 @@ class Printer:
     """Prints readings, one per line, in columns; errors go to standard error."""
 
     def __init__(
-        self, addresses: Sequence[Address], output: _Format, elements: int, string: bool
+        self, addresses: Sequence[Address], output: Format, elements: int, string: bool
     ) -> None:
         self._width = max(len(address.given) for address in addresses)
-        self._json = output is _Format.json
+        self._json = output is Format.json
         self._elements = elements
         self._string = string
         self._console = terminal.out()

@@ -170,7 +170,7 @@ def summary(
     else:
         state = ((live.job_state or live.state) if live else None) or UNKNOWN
         inputs = f"{links.connected}/{links.total}" if links else UNKNOWN
-    if view.facts is not None and not view.facts.inputs:
+    if outcome or (view.facts is not None and not view.facts.inputs):
         inputs = ""
     state = outcome or state
     return {"state": state, "inputs": inputs, "permits": "", "since": since(state, view, before)}

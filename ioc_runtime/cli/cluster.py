@@ -1,0 +1,221 @@
+"""A Kubernetes cluster as `iocctl` sees it: objects read, watched, and logs.
+
+The `kubernetes` package knows kubeconfigs, tokens and exec plugins; it is loaded when a
+command needs a cluster, and only its transport is used: objects stay plain JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from ioc_runtime.cli.failure import Exit, Failure
+
+Object = dict[str, Any]
+
+GROUP: Final = "ioc-operator.dev"
+VERSION: Final = "v1alpha1"
+KINDS: Final = {"IocTask": "ioctasks", "IocJob": "iocjobs"}
+EXTRA: Final = "pip install 'ioc-operator[operator]'"
+CONNECT: Final = 5.0
+"""Seconds to reach the API server."""
+ANSWER: Final = 30.0
+"""Seconds for one answer of it."""
+SILENCE: Final = 300
+"""Seconds after which the server ends a watch, so that a dead one is noticed."""
+LONGEST_WORDS: Final = 300
+
+
+class NotFound(Failure):
+    """There is no such object."""
+
+
+class Gone(Exception):
+    """A watch has to begin anew: list again."""
+
+
+class Cluster:
+    """An API server, with the rights of whoever the kubeconfig names."""
+
+    def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        """:raises Failure: there is no usable kubeconfig, or the package is missing."""
+        self._client, self.namespace = _connect(kubeconfig, context)
+
+    def owners(self, kind: str, namespace: str | None) -> tuple[list[Object], str]:
+        """All IocTasks or IocJobs of a namespace (None: of all), and the list's version."""
+        answer = self.get(owners_path(kind, namespace))
+        items = [{"apiVersion": f"{GROUP}/{VERSION}", "kind": kind} | i for i in answer["items"]]
+        return items, str(answer.get("metadata", {}).get("resourceVersion", ""))
+
+    def owner(self, kind: str, namespace: str, name: str) -> Object:
+        """One IocTask or IocJob.
+
+        :raises NotFound: there is none of that name
+        """
+        return self.get(f"{owners_path(kind, namespace)}/{quote(name)}")
+
+    def pods(self, kind: str, namespace: str, name: str) -> list[Object]:
+        """The pods of a task or job, oldest first."""
+        labels = f"app.kubernetes.io/instance={name},{GROUP}/kind={kind}"
+        query = {"labelSelector": labels}
+        pods = self.get(f"/api/v1/namespaces/{quote(namespace)}/pods", query)["items"]
+        return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
+
+    def service(self, namespace: str, name: str) -> Object:
+        """One Service.
+
+        :raises NotFound: there is none of that name
+        """
+        return self.get(f"/api/v1/namespaces/{quote(namespace)}/services/{quote(name)}")
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+        """The JSON at a path."""
+        with self._answer(path, query or {}, ANSWER) as answer:
+            try:
+                read = json.loads(answer.data)
+            except ValueError:
+                raise Failure("the API server's answer is not JSON", Exit.NO_CLUSTER) from None
+        if not isinstance(read, dict):
+            raise Failure("the API server's answer is no object", Exit.NO_CLUSTER)
+        return read
+
+    def watch(self, path: str, version: str) -> Iterator[tuple[str, Object]]:
+        """Changes since a list: ADDED, MODIFIED or DELETED with the object.
+
+        :raises Gone: the server has forgotten what happened since
+        """
+        query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(SILENCE)}
+        for line in self.lines(path, query | {"allowWatchBookmarks": "true"}):
+            event = json.loads(line)
+            kind, item = event.get("type"), event.get("object", {})
+            if kind == "ERROR":
+                raise Gone(str(item.get("message")))
+            yield str(kind), item
+
+    def lines(self, path: str, query: Mapping[str, str]) -> Iterator[str]:
+        """The lines of an answer as they come, until the server ends it."""
+        with self._answer(path, query, None) as answer:
+            rest = b""
+            try:
+                for chunk in answer.stream(2**16, decode_content=True):
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        yield line.decode("utf-8", "replace")
+            except Exception as error:
+                if not _is_transport(error):
+                    raise
+                raise Failure(f"the API server hung up: {_why(error)}", Exit.NO_CLUSTER) from None
+            if rest:
+                yield rest.decode("utf-8", "replace")
+
+    @contextmanager
+    def _answer(self, path: str, query: Mapping[str, str], read: float | None) -> Iterator[Any]:
+        """An answer with code 200, its body not yet read."""
+        url = f"{path}?{urlencode(query)}" if query else path
+        client = self._client
+        method, address, headers, *_ = client.param_serialize(
+            "GET", url, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+        )
+        try:
+            answer = client.rest_client.request(
+                method, address, headers=headers, _request_timeout=(CONNECT, read)
+            ).response
+        except Exception as error:
+            if not _is_transport(error):
+                raise
+            host = client.configuration.host
+            text = f"the API server {host} cannot be reached: {_why(error)}"
+            raise Failure(text, Exit.NO_CLUSTER) from None
+        try:
+            if answer.status != 200:
+                raise _refusal(answer.status, answer.data, path)
+            yield answer
+        finally:
+            answer.close()
+
+
+def owners_path(kind: str, namespace: str | None) -> str:
+    """Where the API server has objects of a kind."""
+    place = f"namespaces/{quote(namespace)}/" if namespace else ""
+    return f"/apis/{GROUP}/{VERSION}/{place}{KINDS[kind]}"
+
+
+def _connect(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
+    """A client, and the namespace that the kubeconfig prefers."""
+    try:
+        from kubernetes import config
+        from kubernetes.client import ApiClient, Configuration
+    except ImportError:
+        text = f"talking to a cluster needs the kubernetes package: {EXTRA}"
+        raise Failure(text, Exit.NO_CLUSTER) from None
+    if not hasattr(ApiClient, "param_serialize"):
+        text = f"the kubernetes package is too old for this command: {EXTRA}"
+        raise Failure(text, Exit.NO_CLUSTER)
+    found = Configuration()
+    found.retries = False
+    load: Any = config
+    file = str(kubeconfig) if kubeconfig else None
+    in_cluster = not (file or context) and "KUBERNETES_SERVICE_HOST" in os.environ
+    try:
+        if in_cluster:
+            load.load_incluster_config(client_configuration=found)
+            namespace = _own_namespace()
+        else:
+            load.load_kube_config(file, context=context, client_configuration=found)
+            namespace = _namespace_of(config, file, context)
+    except (config.ConfigException, OSError, ValueError, TypeError) as error:
+        where = file or os.environ.get("KUBECONFIG") or "~/.kube/config"
+        text = f"no cluster: the kubeconfig {where} cannot be used: {_why(error)}"
+        raise Failure(text, Exit.NO_CLUSTER) from None
+    return ApiClient(found), namespace
+
+
+def _namespace_of(config: Any, file: str | None, context: str | None) -> str:
+    contexts, active = config.list_kube_config_contexts(file)
+    chosen = next((c for c in contexts if c["name"] == context), active)
+    return str(chosen.get("context", {}).get("namespace") or "default")
+
+
+def _own_namespace() -> str:
+    path = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    return path.read_text().strip() if path.exists() else "default"
+
+
+def _is_transport(error: Exception) -> bool:
+    """Whether a connection, and not our code, has failed."""
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
+    return isinstance(error, HTTPError | ApiException | OSError)
+
+
+def _why(error: Exception) -> str:
+    """The innermost reason, on one line."""
+    inner = getattr(error, "reason", None)
+    while isinstance(inner, Exception):
+        error, inner = inner, getattr(inner, "reason", None)
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rpartition("object at 0x")[2].partition(">: ")[2] or text[:LONGEST_WORDS]
+
+
+def _refusal(code: int, body: bytes, path: str) -> Failure:
+    """What an error code means for the person at the terminal."""
+    try:
+        words = str(json.loads(body)["message"])[:LONGEST_WORDS]
+    except (ValueError, KeyError, TypeError):
+        words = body[:LONGEST_WORDS].decode("utf-8", "replace").strip()
+    if code == 404:
+        if path.startswith(f"/apis/{GROUP}") and '"' not in words:
+            text = f"the cluster does not know {GROUP}: its CRDs are not installed"
+            return Failure(text, Exit.NO_CLUSTER)
+        return NotFound(words or "not found")
+    if code == 401:
+        return Failure("the API server does not accept these credentials", Exit.NO_CLUSTER)
+    if code == 403:
+        return Failure(f"the API server does not permit it: {words}", Exit.NO_CLUSTER)
+    return Failure(f"the API server answered with code {code}: {words}", Exit.NO_CLUSTER)

@@ -1,0 +1,39 @@
+"""Options that the commands about a cluster share, and the completion of names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ioc_runtime.cli.cluster import KINDS, Cluster
+from ioc_runtime.cli.failure import Failure
+
+NamespaceOption = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="Namespace; by default that of the kubeconfig."),
+]
+ContextOption = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
+KubeconfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubeconfig",
+        exists=True,
+        dir_okay=False,
+        help="The kubeconfig; by default KUBECONFIG's, else ~/.kube/config.",
+    ),
+]
+
+
+def complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of tasks and jobs that begin like this; none where there is no cluster."""
+    options = context.params
+    try:
+        cluster = Cluster(options.get("kubeconfig"), options.get("context"))
+        namespace = options.get("namespace") or cluster.namespace
+        found = [i for kind in KINDS for i in cluster.owners(kind, namespace)[0]]
+    except Failure:
+        return []
+    names = {str(item["metadata"]["name"]) for item in found}
+    return sorted(name for name in names if name.startswith(incomplete))
