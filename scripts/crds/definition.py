@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ioc_runtime.spec.job import JobSpec
 from ioc_runtime.spec.task import TaskSpec
-from scripts.crds.rules import rule
+from scripts.crds.rules import of_object
 from scripts.crds.status import status
 from scripts.crds.structural import structural
 
@@ -14,8 +14,8 @@ Object = dict[str, Any]
 
 GROUP: Final = "ioc-operator.dev"
 KINDS: Final = {
-    "IocTask": (TaskSpec, "ioct", 52, "A soft IOC that follows PVs and evaluates rules."),
-    "IocJob": (JobSpec, "iocj", 50, "A procedure that runs once, as a soft IOC while it does."),
+    "IocTask": (TaskSpec, "ioct", "A soft IOC that follows PVs and evaluates rules."),
+    "IocJob": (JobSpec, "iocj", "A procedure that runs once, as a soft IOC while it does."),
 }
 
 
@@ -56,7 +56,7 @@ def columns(kind: str) -> list[Object]:
 
 def definition(kind: str) -> Object:
     """One CustomResourceDefinition."""
-    model, short, longest, text = KINDS[kind]
+    model, short, text = KINDS[kind]
     singular = kind.lower()
     plural = f"{singular}s"
     schema = {
@@ -70,12 +70,7 @@ def definition(kind: str) -> Object:
             "spec": structural(model),
             "status": status(kind),
         },
-        "x-kubernetes-validations": [
-            rule(
-                f"size(self.metadata.name) <= {longest}",
-                f"expected a metadata.name of at most {longest} characters",
-            )
-        ],
+        "x-kubernetes-validations": [of_object(kind)],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

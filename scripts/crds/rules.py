@@ -1,70 +1,166 @@
-"""What a schema alone cannot say, in CEL, by the title of the model it belongs to.
+"""What a schema alone cannot say, in CEL, by the name of the model it belongs to.
 
 Only what the compiler refuses too: the server must not be stricter than `iocctl
-validate`. What would cost the server more than it may spend stays with the compiler, and
-so does every value that may be of any type: CEL cannot see those.
+validate`. Left to the compiler is what would cost the server more than it may spend (a
+list without duplicates), and all that reads a value of any type, or a map of such values
+(`rules[].outputs`, `ruleDefaults`, `parameters`): CEL cannot see those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ioc_runtime.compile.names import LONGEST_OBJECT
+from ioc_runtime.spec.plugin import INLINE_BYTES
+from ioc_runtime.standard import (
+    NAME_MAX,
+    RULE_PREFIX,
+    STATS_LONGEST,
+    standard_of,
+)
+
 Rule = dict[str, Any]
+Said = tuple[str, str]
+"""What must hold, and the sentence for whoever wrote the manifest."""
 
 
-def rule(cel: str, message: str, reason: str = "") -> Rule:
+def rule(cel: str, message: str) -> Rule:
     """One entry of x-kubernetes-validations."""
-    made = {"rule": cel, "message": message}
-    return made | {"reason": reason} if reason else made
+    return {"rule": cel, "message": message}
 
 
-_SIGNAL: Final = (
+def _with(fields: Iterable[str], holds: str, message: str) -> Iterable[Said]:
+    """For each field: where it is given, something must hold."""
+    for field in fields:
+        yield f"!has(self.{field}) || {holds}", f"{field}: expected {message}"
+
+
+_NUMBER: Final = "self.type in ['float', 'int']"
+_STATED: Final = "self.type in ['bool', 'enum']"
+_SINGLE: Final = "!has(self.length)"
+
+SIGNAL: Final[tuple[Said, ...]] = (
     (
-        "self.type != 'enum' || (has(self.states) && size(self.states) > 0)",
-        "expected `states` with type enum",
+        "self.type != 'enum' || (has(self.states) && self.states.size() > 0)",
+        "states: expected the names of the states with type enum",
     ),
     (
-        "!has(self.states) || size(self.states) == 0 || self.type in ['enum', 'bool']",
-        "expected type enum or bool with `states`",
+        f"!has(self.states) || self.states.size() == 0 || {_STATED}",
+        "states: expected type bool or enum with them",
     ),
     (
-        "self.type != 'bool' || !has(self.states) || size(self.states) in [0, 2]",
-        "expected two `states` for a bool",
+        "self.type != 'bool' || !has(self.states) || self.states.size() in [0, 2]",
+        "states: expected two of them for a bool",
     ),
-)
-_PREFIX: Final = (
-    "!has(self.prefix) || !has(self.{0}) || self.{0}.all(k, size(self.prefix) + size(k) <= 60)"
-)
-_COMMON: Final = (
+    *_with(("unit", "display"), _NUMBER, "type float or int with it"),
+    *_with(("precision",), "self.type == 'float'", "type float with it"),
+    *_with(("alarms",), f"({_NUMBER} && {_SINGLE})", "a single float or int with it"),
+    *_with(("severity",), f"({_STATED} && {_SINGLE})", "a single bool or enum with it"),
     (
-        "!has(self.inputs) || !has(self.outputs) || self.inputs.all(k, !(k in self.outputs))",
-        "expected names of outputs that no input has",
+        "!has(self.severity) || self.severity.all(n, has(self.states) && n in self.states)",
+        "severity: expected the names of states",
     ),
-    (
-        _PREFIX.format("inputs"),
-        "expected names of inputs of at most 60 characters, prefix included",
-    ),
-    (
-        _PREFIX.format("outputs"),
-        "expected names of outputs of at most 60 characters, prefix included",
-    ),
-    (
-        "has(self.storage) == has(oldSelf.storage)",
-        "storage cannot be added or taken away: delete the object and create it again",
-    ),
+    *_with(("buffer",), _SINGLE, "a single value, not an array"),
 )
 
-RULES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+_REPORTS: Final = (
+    "!has(self.report) || !has(self.report.enabled) || self.report.enabled || has(self.storage)"
+)
+_KEPT: Final = "without reports nothing else keeps a latch"
+
+
+def _longest_prefix(kind: str) -> int:
+    return NAME_MAX - max(len(pv.name) for pv in standard_of(kind))
+
+
+def _fits(names: str, more: int = 0) -> Said:
+    """Names in a map, with the prefix and what the project adds, are names of records."""
+    room = NAME_MAX - more
+    return (
+        f"!has(self.prefix) || !has(self.{names}) || "
+        f"self.{names}.all(n, self.prefix.size() + n.size() <= {room})",
+        f"{names}: expected names of at most {room} characters, the prefix included",
+    )
+
+
+def _common(kind: str) -> tuple[Said, ...]:
+    longest = _longest_prefix(kind)
+    return (
+        (
+            f"!has(self.prefix) || self.prefix.size() <= {longest}",
+            f"prefix: expected at most {longest} characters, so that every standard PV has room",
+        ),
+        _fits("inputs"),
+        _fits("outputs"),
+        (
+            "!has(self.inputs) || !has(self.outputs) || self.inputs.all(n, !(n in self.outputs))",
+            "outputs: expected names that no input has",
+        ),
+        (
+            f"{_REPORTS} || !has(self.outputs) || self.outputs.all(n, "
+            "!has(self.outputs[n].latch) || "
+            "has(self.outputs[n].persist) && !self.outputs[n].persist)",
+            f"outputs: expected `storage`, or `persist: false` beside each `latch`: {_KEPT}",
+        ),
+        (
+            "has(self.storage) == has(oldSelf.storage)",
+            "storage: expected no change; to add it or take it away, delete the object and "
+            "create it again",
+        ),
+    )
+
+
+RULES: Final[Mapping[str, tuple[Said, ...]]] = {
     "Range": (("self.low < self.high", "expected `low` below `high`"),),
+    "Alarms": tuple(
+        (
+            f"!has(self.{low}) || !has(self.{high}) || self.{low} <= self.{high}",
+            f"expected `{low}` not above `{high}`",
+        )
+        for low, high in (
+            ("lolo", "low"),
+            ("lolo", "high"),
+            ("lolo", "hihi"),
+            ("low", "high"),
+            ("low", "hihi"),
+            ("high", "hihi"),
+        )
+    ),
     "Input": (
-        *_SIGNAL,
-        ("!has(self.poll) || has(self.link)", "expected a `link` with `poll`"),
-        ("!has(self.link) || !has(self.drive)", "expected no `drive`: the input has a link"),
+        *SIGNAL,
+        *_with(("poll", "maxAge", "invalidHold"), "has(self.link)", "a `link` with it"),
+        *_with(
+            ("drive", "persist"),
+            "!has(self.link)",
+            "no such field: the input has a link, it is no set-point",
+        ),
+        *_with(("drive",), f"({_NUMBER} && {_SINGLE})", "a single float or int with it"),
     ),
     "Output": (
-        *_SIGNAL,
-        ("!has(self.readback) || has(self.link)", "expected a `link` with `readback`"),
+        *SIGNAL,
+        *_with(
+            ("readback", "tolerance", "timeout", "retries"), "has(self.link)", "a `link` with it"
+        ),
+        (
+            f"!has(self.tolerance) || self.tolerance == 0.0 || {_NUMBER}",
+            "tolerance: expected type float or int with it",
+        ),
+        *_with(
+            ("latch",),
+            f"(self.type != 'string' && {_SINGLE})",
+            "a single float, int, bool or enum to latch",
+        ),
+        *_with(("persist",), "has(self.latch)", "a `latch` with it"),
+    ),
+    "Requirement": (
+        (
+            "[has(self.condition), has(self.conditions), has(self.input)].filter(x, x).size() == 1",
+            "expected exactly one of condition, conditions, input",
+        ),
+        ("has(self.vote) == has(self.conditions)", "expected `vote` and `conditions` together"),
+        ("has(self.trip) == has(self.input)", "expected `trip` and `input` together"),
+        *_with(("reset",), "has(self.trip)", "a `trip` with it"),
     ),
     "Plugin": (
         (
@@ -73,29 +169,76 @@ RULES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
             "expected exactly one of git, inline, configMap, image, builtin",
         ),
     ),
+    "Inline": (
+        (
+            "self.files.exists(n, n.endsWith('.py'))",
+            "files: expected at least one that ends in .py",
+        ),
+        (
+            f"self.files.map(n, self.files[n].size()).sum() <= {INLINE_BYTES}",
+            f"files: expected at most {INLINE_BYTES} bytes in all",
+        ),
+    ),
     "Storage": (
         (
             "self == oldSelf",
-            "storage cannot be changed: delete the object and create it again",
+            "expected no change: a volume stays as it was made; delete the object and create "
+            "it again",
         ),
     ),
     "TaskSpec": (
-        *_COMMON,
+        *_common("IocTask"),
         (
-            "!has(self.report) || !has(self.report.enabled) || self.report.enabled || "
-            "has(self.storage) || !has(self.outputs) || self.outputs.all(k, "
-            "!has(self.outputs[k].latch) || (has(self.outputs[k].persist) && "
-            "!self.outputs[k].persist))",
-            "expected `storage`, or `persist: false` of every latched output: without reports "
-            "nothing else keeps a latch",
+            "!has(self.prefix) || !has(self.iocStats) || !self.iocStats || "
+            f"self.prefix.size() <= {NAME_MAX - STATS_LONGEST}",
+            f"prefix: expected at most {NAME_MAX - STATS_LONGEST} characters with iocStats",
+        ),
+        (
+            "!has(self.prefix) || !has(self.rules) || self.rules.all(r, "
+            f"self.prefix.size() + r.id.size() <= {NAME_MAX - len(RULE_PREFIX)})",
+            f"rules: expected ids of at most {NAME_MAX - len(RULE_PREFIX)} characters, the "
+            f"prefix included ({RULE_PREFIX} comes before them)",
+        ),
+        (
+            "!has(self.transforms) || self.transforms.all(t, "
+            "has(self.outputs) && t.output in self.outputs)",
+            "transforms: expected the name of an output in each `output`",
+        ),
+        (
+            "!has(self.permits) || self.permits.all(p, "
+            "!(has(self.inputs) && p.name in self.inputs) && "
+            "!(has(self.outputs) && p.name in self.outputs))",
+            "permits: expected names that no input and no output has",
+        ),
+        (
+            f"{_REPORTS} || !has(self.permits) || self.permits.all(p, "
+            "has(p.persist) && !p.persist || "
+            "p.requires.all(r, has(r.latch) && !r.latch))",
+            "permits: expected `storage`, or `persist: false` of each permit that latches: "
+            + _KEPT,
         ),
     ),
     "JobSpec": (
-        *_COMMON,
-        ("has(self.plugin)", "expected a `plugin`: a job runs its code"),
+        *_common("IocJob"),
+        ("has(self.plugin)", "plugin: expected one: a job is the code it runs"),
+        (
+            # CEL has a keyword of that name, so the field is written with underscores.
+            "!has(self.__function__) || !has(self.plugin) || !has(self.plugin.class)",
+            "function: expected none beside plugin.class",
+        ),
         (
             "has(self.schedule) == has(oldSelf.schedule)",
-            "a schedule cannot be added or taken away: delete the object and create it again",
+            "schedule: expected no change; to add it or take it away, delete the object and "
+            "create it again",
         ),
     ),
 }
+
+
+def of_object(kind: str) -> Rule:
+    """The rule of the object as a whole."""
+    longest = LONGEST_OBJECT[kind]
+    return rule(
+        f"self.metadata.name.size() <= {longest}",
+        f"metadata.name: expected at most {longest} characters",
+    )

@@ -1,4 +1,10 @@
-"""Schema of `status`: the operator's fields, and the runtime's own below `runtime`."""
+"""Schema of `status`: the operator's fields, and the runtime's own below `runtime`.
+
+The operator's part is closed. Texts may be longer here than the operator makes them: a
+bound that is met by accident would lose the whole write. The runtime's part is open at
+every level, because a field that is not known to the schema fails a server-side apply,
+and a runtime may be newer than the definitions in the cluster.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +39,15 @@ def _list(description: str, most: int, items: Schema) -> Schema:
     }
 
 
-def _open(description: str) -> Schema:
-    return {
+def _open(description: str, most: int = 64, **properties: Schema) -> Schema:
+    """A map of which not all fields need to be known here."""
+    made: Schema = {
         "type": "object",
         "description": description,
+        "maxProperties": most,
         "x-kubernetes-preserve-unknown-fields": True,
     }
+    return made | ({"properties": properties} if properties else {})
 
 
 CONDITION: Final = _map(
@@ -58,6 +67,26 @@ END: Final = _map(
     exitCode=_whole("Exit code, where there was one."),
     message=_text("The last that it said.", 4096),
     pod=_text("uid of its pod."),
+)
+
+RUNTIME: Final = _open(
+    "What the pod says of itself; it writes this and nothing else, and no one else does.",
+    podUID=_text("uid of the pod that says it; of another pod than the live one it is history."),
+    configHash=_text("Hash of the configuration in force."),
+    observedGeneration=_whole("Generation of the object that the configuration was made from."),
+    time=_time("When it was said."),
+    state=_text("INIT, RUN, PAUSED, END or ERROR."),
+    message=_text("The last thing to know.", 1024),
+    inputs=_open("Input links: `connected` of `total`, and the first names of the others."),
+    outputs=_open("Output links, likewise."),
+    rules=_open("Ids of the rules that are active, and of those that cannot be judged."),
+    plugin=_open("`state` of the plugin: none, loaded, failed or ended."),
+    permits=_open("State of each permit.", 1000),
+    latches=_open("Value of each latched output.", 1000),
+    source=_open("Where the plugin came from; `commit` of a Git repository."),
+    lastError=_open("`reason`, `text` and `time` of the last error."),
+    refused=_open("A configuration that was not taken over: `configHash`, `reason`, `text`."),
+    job=_open("Of a job: its run, state, progress, result and exit code."),
 )
 
 COMMON: Final[dict[str, Schema]] = {
@@ -84,22 +113,22 @@ COMMON: Final[dict[str, Schema]] = {
     ),
     "history": _list("The last ends of containers, the newest last.", 10, END),
     "lastHandledReconcileAt": _text("The last `requestedAt` that was carried out.", 1024),
-    "runtime": _open("What the pod says of itself; it writes this and nothing else."),
+    "runtime": RUNTIME,
 }
-RUN: Final = (
-    _map(
-        "The present or last run.",
-        number=_whole("Its number, from 1."),
-        specHash=_text("Of what was to be run."),
-        job=_text("uid of its Job."),
-        startTime=_time("When it began."),
-        completionTime=_time("When it ended, well or not."),
-        exitCode=_whole("Exit code of its process."),
-        message=_text("How it ended.", 4096),
-    )
-    | {}
+RUN: Final = _map(
+    "The present or last run.",
+    number=_whole("Its number, from 1."),
+    specHash=_text("Of what was to be run."),
+    job=_text("uid of its Job."),
+    startTime=_time("When it began."),
+    completionTime=_time("When it ended, well or not."),
+    exitCode=_whole("Exit code of its process."),
+    message=_text("How it ended.", 4096),
+    result={
+        "description": "What it gave back, of whatever type.",
+        "x-kubernetes-preserve-unknown-fields": True,
+    },
 )
-RUN["properties"]["result"] = _open("What it gave back.")
 
 
 def status(kind: str) -> Schema:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ioc_runtime.spec.base import NAME_PATTERN
+from ioc_runtime.spec.base import NAME_PATTERN, PATTERNS
+from ioc_runtime.spec.plugin import FILE_PATTERN
 from scripts.crds.rules import RULES, Rule, rule
 
 Schema = dict[str, Any]
@@ -31,6 +32,9 @@ KEPT: Final = (
     "maximum",
 )
 ANY: Final = {"x-kubernetes-preserve-unknown-fields": True}
+WORDS: Final = PATTERNS | {FILE_PATTERN: "relative paths of letters, digits and _ . - /"}
+LONGEST_KEY: Final = 317
+"""Of a map whose names the models do not bound: as an annotation's, domain included."""
 _OPEN: Final = ({NAME_PATTERN: {}}, {NAME_PATTERN: True})
 
 
@@ -61,6 +65,7 @@ def _convert(given: Schema, defs: dict[str, Schema], *, top: bool = False) -> Sc
             made["required"] = given["required"]
     elif given.get("type") == "object":
         made["additionalProperties"] = _values(given, defs)
+        made["x-kubernetes-map-type"] = "atomic"
         rules += _keys(given)
     if rules:
         made["x-kubernetes-validations"] = rules
@@ -120,14 +125,21 @@ def _values(given: Schema, defs: dict[str, Schema]) -> Schema:
 
 def _keys(given: Schema) -> list[Rule]:
     """A rule for the names in a map; CEL cannot see into one whose values may be anything."""
-    if "patternProperties" not in given or given["patternProperties"] in _OPEN:
-        return []
-    (pattern,) = given["patternProperties"]
-    longest = given.get("propertyNames", {}).get("maxLength", 253)
-    text = pattern.replace("\\", "\\\\")
-    return [
-        rule(
-            f"self.all(k, size(k) <= {longest} && k.matches('{text}'))",
-            f"expected names of at most {longest} characters that match {pattern}",
-        )
-    ]
+    if "patternProperties" in given and given["patternProperties"] not in _OPEN:
+        (pattern,) = given["patternProperties"]
+        longest = given["propertyNames"]["maxLength"]
+        text = pattern.replace("\\", "\\\\")
+        return [
+            rule(
+                f"self.all(n, n.size() <= {longest} && n.matches('{text}'))",
+                f"expected as names: {WORDS[pattern]}; at most {longest} characters each",
+            )
+        ]
+    if isinstance(given.get("additionalProperties"), dict):
+        return [
+            rule(
+                f"self.all(n, n.size() <= {LONGEST_KEY})",
+                f"expected names of at most {LONGEST_KEY} characters",
+            )
+        ]
+    return []
