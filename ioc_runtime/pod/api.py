@@ -35,14 +35,14 @@ class Answer:
 class Api:
     """The API server of this pod."""
 
-    def __init__(self, variables: Mapping[str, str] = os.environ, account: str = ACCOUNT) -> None:
-        """
-        :param account: directory with `token` and `ca.crt`; both are read for each
-            request, since the kubelet renews them
+    def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
+        """`token` and `ca.crt` of the account are read for each request: they are renewed.
+
+        They are where Kubernetes has them, or in the directory IOC_ACCOUNT.
         """
         self._host = variables.get("KUBERNETES_SERVICE_HOST", "")
         self._port = int(variables.get("KUBERNETES_SERVICE_PORT_HTTPS") or 443)
-        self._account = Path(account)
+        self._account = Path(variables.get("IOC_ACCOUNT") or ACCOUNT)
 
     def patch(self, path: str, content_type: str, body: bytes, timeout: float = TIMEOUT) -> Answer:
         """PATCH.
