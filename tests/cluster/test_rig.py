@@ -77,6 +77,9 @@ def test_a_component_can_be_killed_frozen_and_started_again():
         rig.resume("kube-apiserver")
         rig.wait_for_api()
         assert rig.cpu_seconds("kube-apiserver") > 0
+        rig.delete_namespaces()
+        with pytest.raises(RigError, match="kept"):
+            rig.kubectl("get", "namespace", "kept")
 
 
 @pytest.mark.usefixtures("a_rig_can_run")
