@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from sys import intern
 from typing import Any, Final
+from zlib import crc32
 
 from .kube.client import MANAGER, Object
 from .kube.resources import OWNERS, Resource
@@ -110,9 +111,7 @@ class Child:
     deleting: bool
     notes: Mapping[str, str]
     """Its annotations of our group."""
-    meddled: str
-    """The newest write to it, other than to its status, that was not ours; "" if none
-    came after our own."""
+    hands: Hands
     detail: Pod | BatchJob | None = None
 
     @classmethod
@@ -138,7 +137,7 @@ class Child:
             created=str(meta.get("creationTimestamp") or ""),
             deleting="deletionTimestamp" in meta,
             notes=notes(meta),
-            meddled="" if kind in ("Pod", "Job") else meddled(meta),
+            hands=Hands() if kind in ("Pod", "Job") else hands(meta),
             detail=_detail(kind, raw),
         )
 
@@ -153,7 +152,7 @@ class Child:
             and self.deleting == other.deleting
             and self.notes == other.notes
             and self.detail == other.detail
-            and self.meddled == other.meddled
+            and self.hands == other.hands
             and self.owner_uid == other.owner_uid
         )
 
@@ -174,16 +173,26 @@ def notes(meta: Mapping[str, Any]) -> dict[str, str]:
     return {intern(name): text for name, text in found.items() if name.startswith(GROUP + "/")}
 
 
-def meddled(meta: Mapping[str, Any]) -> str:
-    """Who wrote to an object, other than to its status, after we did: manager and time."""
-    ours, theirs = "", ("", "")
-    for entry in meta.get("managedFields") or ():
-        when, who = str(entry.get("time") or ""), str(entry.get("manager") or "")
-        if who == MANAGER and entry.get("operation") == "Apply":
-            ours = max(ours, when)
-        elif entry.get("subresource") != "status" and who != MANAGER:
-            theirs = max(theirs, (when, who))
-    return f"{theirs[1]} at {theirs[0]}" if theirs[0] and theirs[0] >= ours else ""
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """Who has a hand in an object, its status apart: as the API server keeps the books."""
+
+    print: int = 0
+    """Changes when a field of ours gets another value, or another manager gets a field."""
+    others: bool = False
+    """Somebody else has written fields of it."""
+
+
+def hands(meta: Mapping[str, Any]) -> Hands:
+    """From `managedFields`."""
+    entries = [
+        (entry.get("manager"), entry.get("operation"), entry.get("fieldsV1"))
+        for entry in meta.get("managedFields") or ()
+        if entry.get("subresource") != "status"
+    ]
+    text = json.dumps(entries, sort_keys=True, separators=(",", ":"))
+    ours = (MANAGER, "Apply")
+    return Hands(crc32(text.encode()), any(entry[:2] != ours for entry in entries))
 
 
 class Store:

@@ -1,11 +1,12 @@
 """Bring an owner's children to what is wanted: written only where they differ.
 
 Stateless but for two memories of one term as leader: which namespaces have their account,
-and which meddling with a child has been put right. A restart costs a question, no harm.
+and who had a hand in each child when we left it. What somebody else changes is put right.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -15,7 +16,7 @@ from ioc_operator.kube.errors import Forbidden, NotFound, Refused
 from ioc_operator.kube.resources import CHILDREN, OWNERS, PODS, Resource
 from ioc_operator.names import APPLIED, CONFIG, LABEL_MANAGED_BY, MANAGED_BY
 from ioc_operator.status import ApplyError
-from ioc_operator.store import Child, Id, Owner, Store
+from ioc_operator.store import Child, Owner, Store
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,12 @@ class Applier:
     def __init__(self, client: Client, store: Store, shared: Callable[[str], Sequence[Object]]):
         self._client, self._store, self._shared = client, store, shared
         self._prepared: set[str] = set()
-        self._mended: dict[Id, str] = {}
+        self._prints: dict[str, int] = {}  # by uid, as we left it
 
     def begin(self) -> None:
         """A new term: nothing is remembered."""
         self._prepared.clear()
-        self._mended.clear()
+        self._prints.clear()
 
     def live(self, owner: Owner, wanted: Object) -> bool:
         """Whether that child is as we would write it, as far as the store knows."""
@@ -66,7 +67,12 @@ class Applier:
         )
 
     def _meddled(self, child: Child) -> bool:
-        return bool(child.meddled) and self._mended.get(child.id) != child.meddled
+        """Whether somebody has changed it since we wrote it, or first saw it in this term."""
+        known = self._prints.get(child.uid)
+        if known is None and not child.hands.others:
+            self._prints[child.uid] = child.hands.print
+            return False
+        return known != child.hands.print
 
     async def children(
         self, owner: Owner, wanted: Sequence[Object], *, force: bool = False
@@ -84,9 +90,10 @@ class Applier:
             missing = [body for body in differ if not self._mine(owner, body)]
             if missing:
                 await self._still_there(owner)
-            for body in missing:
-                if taken := await self._make_room(owner, body):
-                    return [taken]
+                found = await asyncio.gather(*(self._peek(body) for body in missing))
+                for body, raw in zip(missing, found, strict=True):
+                    if raw is not None and (taken := await self._make_room(owner, body, raw)):
+                        return [taken]
             await self._rehearse(owner, differ)
             await self._prepare(owner.key.namespace)
             for body in differ:
@@ -117,17 +124,22 @@ class Applier:
         if meta["uid"] != owner.uid or "deletionTimestamp" in meta:
             raise OwnerGone
 
-    async def _make_room(self, owner: Owner, body: Object) -> ApplyError | None:
-        """See that the name of a child is free, or already ours.
+    async def _peek(self, body: Object) -> Object | None:
+        """What has that name now."""
+        meta = body["metadata"]
+        try:
+            return await self._client.get_meta(
+                CHILDREN[body["kind"]], meta["namespace"], meta["name"]
+            )
+        except NotFound:
+            return None
+
+    async def _make_room(self, owner: Owner, body: Object, raw: Object) -> ApplyError | None:
+        """See that what has the name of a child is ours.
 
         What an earlier object of the same name has left is deleted, and waited for.
         """
         resource = CHILDREN[body["kind"]]
-        meta = body["metadata"]
-        try:
-            raw = await self._client.get_meta(resource, meta["namespace"], meta["name"])
-        except NotFound:
-            return None
         child = Child.read(resource.kind, raw)
         labels = raw["metadata"].get("labels") or {}
         ours = labels.get(LABEL_MANAGED_BY) == MANAGED_BY and child.owner == owner.key
@@ -159,8 +171,7 @@ class Applier:
     async def _apply(self, body: Object) -> None:
         resource = CHILDREN[body["kind"]]
         child = Child.read(resource.kind, await self._client.apply(resource, body))
-        if child.meddled:
-            self._mended[child.id] = child.meddled
+        self._prints[child.uid] = child.hands.print
         self._store.put_child(child, own=True)
 
     async def annotate(self, pod: Child, config_hash: str) -> None:

@@ -51,7 +51,11 @@ class TaskReconciler:
         """Once. Seconds until it wants to be looked at again, if it does."""
         scene = await self._act(owner)
         await self._notice(scene)
-        await self._teller.tell(owner, task_status(self._view(scene), owner.read_status()))
+        status = task_status(self._view(scene), owner.read_status())
+        wait = self._teller.too_soon(owner, status)
+        if wait is not None:
+            return wait
+        await self._teller.tell(owner, status)
         return SLOW if scene.errors else None
 
     async def _act(self, owner: Owner) -> Scene:
@@ -116,7 +120,8 @@ class TaskReconciler:
         wants = config.notes.get(CONFIG, "")
         fits = pod.shape == config.notes.get(SHAPE) and child.owner_uid == scene.owner.uid
         if wants and fits and not (pod.deleting or pod.over) and pod.config != wants:
-            await self._applier.annotate(child, wants)
+            if _behind(pod, wants, scene.owner.read_status().get("runtime")):
+                await self._applier.annotate(child, wants)
 
     def _config(self, owner: Owner) -> Child | None:
         """The live ConfigMap of this owner."""
@@ -155,6 +160,16 @@ class TaskReconciler:
             pod=pod,
             pod_outdated=bool(pod and config and pod.shape != config.notes.get(SHAPE)),
         )
+
+
+def _behind(pod: Pod, wants: str, runtime: object) -> bool:
+    """Whether a pod runs another configuration, as far as it is known.
+
+    A pod that starts reads the newest by itself and says so: it is left alone till then.
+    """
+    if isinstance(runtime, dict) and runtime.get("podUID") == pod.uid:
+        return runtime.get("configHash") != wants
+    return pod.ready
 
 
 def together(children: Sequence[Object], shape: str) -> list[Object]:
