@@ -58,14 +58,14 @@ class Field:
         arguments = ("-W", "ignore", script, self.env.prefix)
         return Target(self._spawn(*arguments, env=environ, until="up"))
 
-    def plan(self, spec: str, code: str = "", **plugin: Any) -> Plan:
+    def plan(self, spec: str, code: str = "", *, kind: str = "IocTask", **plugin: Any) -> Plan:
         """The plan of a manifest's spec in YAML; `code` is that of a plugin."""
         fields = {"prefix": self.prefix} | yaml.safe_load(spec.replace("@", self.env.prefix))
         if code:
             fields["plugin"] = {"inline": {"files": {"guard.py": code}}} | plugin
         whole = {
             "apiVersion": "ioc-operator.dev/v1alpha1",
-            "kind": "IocTask",
+            "kind": kind,
             "metadata": {"name": "guard"},
             "spec": fields,
         }
@@ -80,9 +80,10 @@ class Field:
         env: dict[str, str] | None = None,
         ready: bool = True,
         plugin: dict[str, Any] | None = None,
+        kind: str = "IocTask",
     ) -> Spawned:
-        """Start the task; a manifest that is not good fails the test."""
-        plan = self.plan(spec, code, **(plugin or {}))
+        """Start the task, or job; a manifest that is not good fails the test."""
+        plan = self.plan(spec, code, kind=kind, **(plugin or {}))
         words = [str(option) for option in options]
         return self._spawn.runtime(plan, *words, env=env, ready=ready)
 
