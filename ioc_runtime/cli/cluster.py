@@ -200,7 +200,7 @@ def _why(error: Exception) -> str:
     while isinstance(inner, Exception):
         error, inner = inner, getattr(inner, "reason", None)
     text = " ".join(str(error).split()) or type(error).__name__
-    return text.rpartition("object at 0x")[2].partition(">: ")[2] or text[:LONGEST_WORDS]
+    return (text.rpartition("Failed to establish a new connection: ")[2] or text)[:LONGEST_WORDS]
 
 
 def _refusal(code: int, body: bytes, path: str) -> Failure:
