@@ -41,7 +41,7 @@ format: $(STAMP)  ## let ruff mend what it can
 bench: $(STAMP)  ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks
 
-crds: $(STAMP)  ## crds/ from the models of ioc_runtime/spec
+crds: $(STAMP)  ## crds/ and the chart's copies, from the models of ioc_runtime/spec
 	@$(BIN)/python -m scripts.crds
 
 reference: $(STAMP)  ## docs/reference.md, from the code

@@ -1,4 +1,4 @@
-"""Write crds/, or say whether it is up to date."""
+"""Write crds/ and the chart's copies, or say whether they are up to date."""
 
 from __future__ import annotations
 
@@ -12,17 +12,37 @@ import yaml
 import scripts.crds as package
 from scripts.crds.definition import GROUP, KINDS, definition
 
-DIRECTORY: Final = Path(__file__).resolve().parents[2] / "crds"
+ROOT: Final = Path(__file__).resolve().parents[2]
+DIRECTORY: Final = ROOT / "crds"
+CHART: Final = ROOT / "helm" / "ioc-operator" / "templates" / "crds"
 HEAD: Final = "# Made from ioc_runtime/spec by `make crds`; not to be edited.\n"
+METADATA: Final = "metadata:\n  name: "
+TEMPLATE: Final = """\
+metadata:
+  labels: {{- include "ioc-operator.labels" . | nindent 4 }}
+  {{- if .Values.crds.keep }}
+  annotations: {helm.sh/resource-policy: keep}
+  {{- end }}
+  name: """
 
 
 def texts() -> dict[Path, str]:
     """Every file, as it ought to be."""
-    return {
-        DIRECTORY / f"{GROUP}_{kind.lower()}s.yaml": HEAD
-        + yaml.safe_dump(definition(kind), sort_keys=False, width=100, allow_unicode=True)
-        for kind in KINDS
-    }
+    found = {}
+    for kind in KINDS:
+        name = f"{GROUP}_{kind.lower()}s.yaml"
+        made = yaml.safe_dump(definition(kind), sort_keys=False, width=100, allow_unicode=True)
+        found[DIRECTORY / name] = HEAD + made
+        found[CHART / name] = HEAD + template(made)
+    return found
+
+
+def template(text: str) -> str:
+    """The same as Helm's template: with labels, and kept when the release goes."""
+    if "{{" in text or text.count(METADATA) != 1:
+        raise ValueError("a definition that Helm would read as something else")
+    body = text.replace(METADATA, TEMPLATE)
+    return f"{{{{- if .Values.crds.enabled }}}}\n{body}{{{{- end }}}}\n"
 
 
 def main() -> int:
@@ -30,16 +50,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.crds", description=package.__doc__)
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     check = parser.parse_args().check
-    stale = [p for p, text in texts().items() if not p.exists() or p.read_text() != text]
-    if check:
-        for path in stale:
-            print(f"{path.name} is not up to date: run `make crds`", file=sys.stderr)
-        return 1 if stale else 0
-    DIRECTORY.mkdir(exist_ok=True)
+    wanted = texts()
+    stale = [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
     for path in stale:
-        path.write_text(texts()[path])
-        print(f"wrote {path.name}")
-    return 0
+        name = path.relative_to(ROOT)
+        if check:
+            print(f"{name} is not up to date: run `make crds`", file=sys.stderr)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted[path])
+        print(f"wrote {name}")
+    return 1 if check and stale else 0
 
 
 if __name__ == "__main__":
