@@ -146,8 +146,6 @@ def _serve(
     gc.collect()
     gc.freeze()  # what lives now lives as long as the process: no collection walks it
     sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
-    if task.job is not None and not ending.asked:
-        task.job.begin()
     if pod is not None:
         pod.serving(task, Path(options.plan))
     follower = None
@@ -156,6 +154,8 @@ def _serve(
 
         follower = Follower(Path(options.plan), task)
         follower.start()
+    if task.job is not None and not ending.asked:
+        task.job.begin()
     ending.wait()
     if pod is not None:
         pod.stopping()

@@ -203,8 +203,8 @@ class Job:
     """Seconds after which a run is ended; None: never."""
     run_id: str = ""
     """What the user calls this run."""
-    run: int = 1
-    """Number of the run. In a cluster the operator puts it in; it counts from 1."""
+    run: int | None = None
+    """Number of the run, from 1. In a cluster the operator puts it in; elsewhere None."""
 
 
 @dataclass(frozen=True)

@@ -126,17 +126,17 @@ class Job:
         return None if self.outcome is None else self.outcome.exit_code
 
     def snapshot(self) -> dict[str, Any]:
-        """For the report: `run`, `state`, `progress`; at the end `result` and `exitCode` too.
+        """For the report: `state` and `progress`, `run` if it has a number; at the end
+        `result` and `exitCode` too.
 
         Progress is in whole tens of per cent: each change is written to the API server.
         """
-        found: dict[str, Any] = {
-            "run": self.job.run,
-            "state": self.state,
-            "progress": int(self.control.fraction * 10) * 10,
-        }
-        if self.outcome is not None:
-            found |= {"result": self.result, "exitCode": self.outcome.exit_code}
+        over = self.outcome
+        found: dict[str, Any] = {} if self.job.run is None else {"run": self.job.run}
+        found["state"] = self.state if over is None else over.state
+        found["progress"] = int(self.control.fraction * 10 + 1e-9) * 10
+        if over is not None:
+            found |= {"result": over.as_dict(), "exitCode": over.exit_code}
         return found
 
     def shown(self) -> dict[str, Any]:
@@ -281,8 +281,9 @@ class Job:
             task.events.do(task.engine.plugin_ended)
         elif self.control.fraction < 1:
             self.control.progress(1.0, None)
-        self.outcome = found
-        self.state = found.state
+        self.outcome, self.state = found, found.state
+        if not found.success:
+            task.last_error = (found.reason, found.text, time.time())
         with task.events.lock:
             self._panel.end(found, self.control)
         seconds = self._panel.seconds

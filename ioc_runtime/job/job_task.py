@@ -22,6 +22,13 @@ class JobTask(Task):
         super().__init__(plan, options, sayings, logs)
         self.job = Job(plan)
 
+    @property
+    def plugin_state(self) -> str:
+        found = self.job.outcome
+        if found is None:
+            return super().plugin_state
+        return "ended" if found.success else "failed"
+
     def stop(self) -> None:
         """End the run if it still goes on, then everything else."""
         self.running = False

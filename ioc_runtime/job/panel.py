@@ -46,7 +46,7 @@ class JobPanel:
         post("SEQ", 0)
         post("PROGRESS", 0.0)
         post("MSG", "")
-        post("RUN:ID", self._job.run_id or str(self._job.run))
+        post("RUN:ID", self._job.run_id or str(self._job.run or ""))
         post("RUN:START_TIME", "")
         post("RUN:DURATION", 0.0)
 

@@ -49,10 +49,10 @@ class Pod:
         """The task has stopped: tell how it ended, if anybody listens."""
         if self._reporter is not None:
             self._reporter.stop()
-        if task.job is not None:
-            said = task.job.snapshot()
-            result = {"result": said["result"]} if "result" in said else {}
-            leave(last_words(str(said.get("state")), task.panel.text, task.exit_code, **result))
+        if task.job is not None and task.job.outcome is not None:
+            came_of_it = task.job.outcome
+            reason, text, result = came_of_it.reason, came_of_it.text, came_of_it.as_dict()
+            leave(last_words(reason, text, task.exit_code, result=result))
         elif task.exit_code and task.last_error is not None:
             reason, text, _ = task.last_error
             leave(last_words(reason, text, task.exit_code))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ioc_runtime.standard import JOB_STANDARD, JOB_STATES
 from runtime.field import INVALID, Field
-from runtime.procedure import GATE, LINES, Watch, in_state, outcome, start, states
+from runtime.procedure import GATE, HEAD, LINES, Watch, in_state, outcome, start, states
 from runtime.source import wait_until
+from support.spawn import Spawn
 
 RAMP = """
 class Ramp(JobBase):
@@ -67,7 +71,7 @@ def test_every_standard_pv_of_a_job_answers_over_both_protocols(field: Field):
         over_ca, over_pva = field.ca.get(name), pva.get(name)
         assert over_ca[1] == over_pva[1] == 0, name
     assert job.said("ready")[0]["records"] == len(names) + 2
-    expected = {"STATUS": 1, "SEQ": 2, "PROGRESS": 0.0, "MSG": "", "RUN:ID": "1"}
+    expected = {"STATUS": 1, "SEQ": 2, "PROGRESS": 0.0, "MSG": "", "RUN:ID": ""}
     assert {name: field.value(name) for name in expected} == expected
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", field.value("RUN:START_TIME"))
     beats = field.value("HEARTBEAT")
@@ -298,7 +302,30 @@ def test_a_run_with_a_snapshot_tells_its_parent_how_far_it_is(field: Field):
     field.ca.put("go", 1)
     assert outcome(job)["exit"] == 0
     seen = [said["job"] for said in job.said("snapshot")]
-    assert {"run", "state", "progress", "message", "seconds"} <= {*seen[0]}
+    assert {"state", "progress", "message", "seconds"} <= {*seen[0]}
     assert {25.0, 50.0} <= {one["progress"] for one in seen}
     assert "step 2 of 4" in {one["message"] for one in seen}
     assert {said["state"] for said in job.said("snapshot")} >= {"Running"}
+
+
+def test_in_a_pod_the_result_is_left_for_the_kubelet(field: Field, spawn: Spawn, tmp_path: Path):
+    log = tmp_path / "termination-log"
+    log.touch()
+    code = HEAD + (
+        "def main(job):\n    gate(job)\n    return JobResult(False, data=[1], message='no beam')\n"
+    )
+    plan = field.plan(GATE, code, kind="IocJob")
+    plan = replace(plan, job=replace(plan.job, run=3))
+    pod = {"KIND": "IocJob", "NAME": "guard", "NAMESPACE": "b", "POD_NAME": "p", "POD_UID": "u"}
+    environ = {f"IOC_{name}": value for name, value in pod.items()}
+    environ |= {"IOC_PROBE_PORT": "0", "IOC_REPORT": "0", "IOC_TERMINATION_LOG": str(log)}
+    job = spawn.runtime(plan, "--no-search", "--pod", env=environ)
+    assert field.value("RUN:ID") == "3"
+    field.ca.put("go", 1)
+    assert outcome(job)["run"] == 3
+    assert json.loads(log.read_text()) == {
+        "reason": "LogicFailure",
+        "text": "no beam",
+        "exit": 10,
+        "result": {"success": False, "message": "no beam", "data": [1]},
+    }
