@@ -6,6 +6,8 @@
 | `rig` | a cluster with a node, the project's images and DNS |
 | `cluster` | whatever there is: `IOC_TEST_KUBECONFIG`, else `control_plane` |
 | `a_rig_can_run` | nothing, but skips where the test cannot bring up one of its own |
+| `operator` | an operator of the checkout that leads in `rig`, with the shipped role |
+| `tasks` | a new namespace of `rig` to apply tasks in; its invariants are checked at the end |
 | `namespace` | a new namespace in `rig` if the test has that, else in `cluster` |
 
 With `IOC_TEST_KUBECONFIG` the tests use that cluster and stay within namespaces of
@@ -25,7 +27,11 @@ from pathlib import Path
 
 import pytest
 
+from cluster.invariants import check
+from cluster.operator_process import install
 from cluster.rig import Rig, RigError, build, why_not
+from cluster.running import Operator
+from cluster.tasks import Tasks
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -119,3 +125,23 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     where.kubectl("create", "namespace", name)
     yield name
     where.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def installed(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CRDs, role and policy in `rig`; the kubeconfig of the operator's own account."""
+    return install(rig, tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture
+def operator(installed: Path, tmp_path: Path) -> Iterator[Operator]:
+    """An operator that leads; ended with the test."""
+    with Operator(installed, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def tasks(rig: Rig, operator: Operator, namespace: str) -> Iterator[Tasks]:
+    """A namespace with an operator that looks after it."""
+    yield Tasks(rig.kubectl, namespace)
+    check(rig.kubectl, namespace)

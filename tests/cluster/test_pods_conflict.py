@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cluster.operator_process import Operator
-
 from cluster.pv import PvClient
+from cluster.running import Operator
 from cluster.tasks import Tasks, task
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.operator_process import Operator
-
 from cluster.pv import PvClient
+from cluster.running import Operator
 from cluster.tasks import Tasks, of, task
 
 

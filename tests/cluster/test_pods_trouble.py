@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-from cluster.operator_process import Operator
-
 from cluster.pv import PvClient
 from cluster.rig import Rig
+from cluster.running import Operator
 from cluster.tasks import Tasks, of, task
 
 CRASHES = """
