@@ -1,9 +1,10 @@
 """Who owns which PV names, among all that one operator looks after.
 
 A claim is a prefix; every task serves `<prefix>ENABLE`, so one prefix has one owner. Where
-one prefix lies inside another, the full names are compared. The incumbent wins, even over
-an older object that edits its way in; new claimants go by age, then uid. A claim is given
-back when its object and its pod are gone, so suspending keeps it.
+one prefix lies inside another, the full names are compared, and what an owner has already
+is not looked at again: only what an edit adds. The incumbent wins, even over an older
+object that edits its way in; new claimants go by age, then uid. A claim is given back when
+its object and its pod are gone, so suspending keeps it.
 
 Nothing here asks anybody: the leader restores what is held once every list is complete,
 then settles the rest in one step.
@@ -11,15 +12,18 @@ then settles the rest in one step.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from ioc_operator.names import Key
+from ioc_operator.prefixes import Prefixes
 
 Names = Callable[[], frozenset[str]]
 """Full names of all PVs: asked for only where one prefix lies inside another."""
+
+
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Wish:
     """metadata.creationTimestamp: an older wish goes first."""
     prefix: str
     names: Names = field(compare=False)
+    config: str = ""
+    """Hash of the spec that the names are those of; "" for one that is never the same."""
 
     @property
     def age(self) -> tuple[str, str]:
@@ -45,18 +51,26 @@ class Denied:
 
     owner: Key
     name: str
-    """The prefix or the PV name that the owner has."""
+    """The prefix or the PV name that the owner has, or may have."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the cluster shows of an object's claim, before anything is decided."""
+
+    prefix: str
+    config: str = ""
+    """`config_hash` of the live ConfigMap: a wish of that spec is nothing new. "": unknown."""
+    serving: frozenset[str] = frozenset()
+    """Prefixes that its live pods carry."""
 
 
 @dataclass(frozen=True)
 class _Held:
     prefix: str
-    names: Names = field(compare=False)
-
-
-def _unknown() -> frozenset[str]:
-    """Names of a pod whose manifest has changed since: nobody knows them any more."""
-    return frozenset()
+    config: str
+    names: Names | None = field(compare=False)
+    """None: nobody has asked for them since the start."""
 
 
 class Claims:
@@ -64,19 +78,20 @@ class Claims:
 
     def __init__(self) -> None:
         self._held: Final[dict[Key, _Held]] = {}
-        self._lingering: Final[dict[Key, frozenset[str]]] = {}
-        self._owners: Final[dict[str, set[Key]]] = {}
-        self._prefixes: Final[list[str]] = []
-        self._waiting: Final[dict[Key, Wish]] = {}
+        self._serving: Final[dict[Key, frozenset[str]]] = {}
+        self._owners: Final = Prefixes()
+        self._wishes: Final[dict[Key, Wish]] = {}
+        self._waiting: Final = Prefixes()
+        self._freed: set[str] = set()
 
-    def restore(self, held: Mapping[Key, str]) -> None:
+    def restore(self, standing: Mapping[Key, Standing]) -> None:
         """What stands on StatefulSets, pods and statuses, before anything is decided.
 
         Two keys may come with one prefix (somebody forged one): both are kept, so that
         neither is granted anything new until one of them is gone.
         """
-        for key, prefix in held.items():
-            self._take(key, _Held(prefix, _unknown))
+        for key, found in standing.items():
+            self._hold(key, _Held(found.prefix, found.config, None), found.serving)
 
     def want(self, wish: Wish, serving: Iterable[str] = ()) -> Denied | None:
         """Decide about a wish; None: granted, and held from now on.
@@ -84,40 +99,52 @@ class Claims:
         :param serving: prefixes that the object's live pods carry: after an edit they
             stay its own until those pods are gone
         """
-        self._linger(wish.key, frozenset(serving) - {wish.prefix})
-        held = self._held.get(wish.key)
-        mine = held is not None and held.prefix == wish.prefix
-        denied = self._opposed(wish, mine)
+        key, held = wish.key, self._held.get(wish.key)
+        self._hold(key, held, frozenset(serving))
+        denied = self._opposed(wish)
         if denied is not None:
-            self._waiting[wish.key] = wish
+            self._wait(wish)
             return denied
-        self._waiting.pop(wish.key, None)
-        self._drop(wish.key)
-        self._take(wish.key, _Held(wish.prefix, wish.names))
+        self.withdraw(key)
+        if held is not None and not (held.names and _same(held, wish)):
+            self._free({held.prefix})  # of names that an edit drops, or that are known only now
+        self._hold(key, _Held(wish.prefix, wish.config, wish.names), self._serves(key))
         return None
 
     def settle(self, wishes: Iterable[Wish]) -> None:
-        """Decide about many at once: incumbents first, then the oldest."""
-        for wish in sorted(wishes, key=lambda w: (not self._holds(w), w.age)):
-            self.want(wish)
+        """Decide about many at once: what is in force already, other wishes of incumbents,
+        then the oldest.
+        """
+        for wish in sorted(wishes, key=lambda w: (*self._rank(w), w.age)):
+            self.want(wish, self._serves(wish.key))
+        self.retry()
 
     def release(self, key: Key) -> list[Key]:
         """The object and its pods are gone; the keys that get what they waited for."""
-        self._waiting.pop(key, None)
-        self._linger(key, frozenset())
-        self._drop(key)
+        self.withdraw(key)
+        self._hold(key, None, frozenset())
         return self.retry()
 
     def retry(self) -> list[Key]:
-        """Look again at those who wait, the oldest first; the keys that were granted."""
-        waiting = sorted(self._waiting.values(), key=lambda wish: wish.age)
-        return [
-            wish.key for wish in waiting if self.want(wish, self._own_lingering(wish.key)) is None
-        ]
+        """Look again at those who wait for what has become free; the keys that were granted.
+
+        Costs nothing where nothing has.
+        """
+        granted: list[Key] = []
+        while self._freed:
+            freed, self._freed = self._freed, set()
+            keys = {key for prefix in freed for key in self._waiting_near(prefix)}
+            for wish in sorted((self._wishes[key] for key in keys), key=lambda w: w.age):
+                if self.want(wish, self._serves(wish.key)) is None:
+                    granted.append(wish.key)
+        return granted
 
     def withdraw(self, key: Key) -> None:
         """The object wants nothing new any more (its edit was taken back, or is bad)."""
-        self._waiting.pop(key, None)
+        wish = self._wishes.pop(key, None)
+        if wish is not None:
+            self._waiting.discard(wish.prefix, key)
+            self._free({wish.prefix})
 
     def held(self, key: Key) -> str | None:
         """The prefix that an object holds."""
@@ -127,92 +154,94 @@ class Claims:
     @property
     def waiting(self) -> frozenset[Key]:
         """Objects whose wish was denied."""
-        return frozenset(self._waiting)
+        return frozenset(self._wishes)
 
     # How it is decided
 
-    def _holds(self, wish: Wish) -> bool:
-        return self.held(wish.key) == wish.prefix
+    def _rank(self, wish: Wish) -> tuple[bool, bool]:
+        held = self._held.get(wish.key)
+        return self.held(wish.key) != wish.prefix, held is None or not _same(held, wish)
 
-    def _opposed(self, wish: Wish, mine: bool) -> Denied | None:
-        for owner in self._owners.get(wish.prefix, ()):
-            if owner != wish.key and not (mine and owner in self._only_lingering(wish.prefix)):
-                return Denied(owner, wish.prefix)
-        names: frozenset[str] | None = None
-        for prefix in self._nested(wish.prefix):
-            for owner in self._owners[prefix]:
-                if owner == wish.key:
-                    continue
-                names = wish.names() if names is None else names
-                shared = names & self._names(owner, prefix)
+    def _opposed(self, wish: Wish) -> Denied | None:
+        owners = self._owners.at(wish.prefix)
+        others = owners - {wish.key}
+        if others:
+            return Denied(min(others), wish.prefix)
+        if wish.key not in owners:
+            for other in self._waiting.at(wish.prefix) - {wish.key}:
+                if self._wishes[other].age < wish.age:
+                    return Denied(other, wish.prefix)
+        held = self._held.get(wish.key)
+        return None if held is not None and _same(held, wish) else self._opposed_inside(wish)
+
+    def _opposed_inside(self, wish: Wish) -> Denied | None:
+        """By owners of prefixes that this one lies in, or that lie in it."""
+        new: frozenset[str] | None = None
+        for prefix in self._owners.nested(wish.prefix):
+            for owner in sorted(self._owners.at(prefix) - {wish.key}):
+                if new is None:
+                    new = wish.names() - (self._names(wish.key, wish.prefix) or frozenset())
+                theirs = self._names(owner, prefix)
+                if theirs is None:  # anything below its prefix may be its own
+                    shared = frozenset(name for name in new if name.startswith(prefix))
+                else:
+                    shared = new & theirs
                 if shared:
                     return Denied(owner, min(shared))
-        if not mine:
-            for other in self._waiting.values():
-                if other.key != wish.key and other.prefix == wish.prefix and other.age < wish.age:
-                    return Denied(other.key, wish.prefix)
         return None
 
-    def _only_lingering(self, prefix: str) -> set[Key]:
-        """Owners by a pod alone, of an earlier manifest."""
-        return {
-            key
-            for key in self._owners.get(prefix, ())
-            if (held := self._held.get(key)) is None or held.prefix != prefix
-        }
-
-    def _names(self, owner: Key, prefix: str) -> frozenset[str]:
+    def _names(self, owner: Key, prefix: str) -> frozenset[str] | None:
+        """Names that somebody has below a prefix of his; None where that is not known."""
         held = self._held.get(owner)
-        known = held.names() if held is not None and held.prefix == prefix else frozenset()
-        return known or frozenset({prefix + "ENABLE"})
+        if held is None or held.prefix != prefix or held.names is None:
+            return None
+        return held.names() or None
 
-    def _nested(self, prefix: str) -> Iterator[str]:
-        """Prefixes in use that this one lies in, and those that lie in it."""
-        for length in range(1, len(prefix)):
-            if prefix[:length] in self._owners:
-                yield prefix[:length]
-        for index in range(bisect_left(self._prefixes, prefix), len(self._prefixes)):
-            if not self._prefixes[index].startswith(prefix):
-                return
-            if self._prefixes[index] != prefix:
-                yield self._prefixes[index]
+    def _waiting_near(self, prefix: str) -> set[Key]:
+        keys = set(self._waiting.at(prefix))
+        for other in self._waiting.nested(prefix):
+            keys |= self._waiting.at(other)
+        return keys
 
     # The books
 
-    def _take(self, key: Key, held: _Held) -> None:
-        self._drop(key)
-        self._held[key] = held
-        self._own(held.prefix, key)
+    def _serves(self, key: Key) -> frozenset[str]:
+        return self._serving.get(key, frozenset())
 
-    def _drop(self, key: Key) -> None:
-        held = self._held.pop(key, None)
-        if held is not None and held.prefix not in self._own_lingering(key):
-            self._disown(held.prefix, key)
+    def _owned(self, key: Key) -> frozenset[str]:
+        held = self._held.get(key)
+        return self._serves(key) | ({held.prefix} if held is not None else frozenset())
 
-    def _linger(self, key: Key, prefixes: frozenset[str]) -> None:
-        before = self._lingering.pop(key, frozenset())
-        if prefixes:
-            self._lingering[key] = prefixes
-        for prefix in prefixes - before:
-            self._own(prefix, key)
-        for prefix in before - prefixes:
-            if self.held(key) != prefix:
-                self._disown(prefix, key)
+    def _hold(self, key: Key, held: _Held | None, serving: frozenset[str]) -> None:
+        before = self._owned(key)
+        _put(self._held, key, held)
+        _put(self._serving, key, serving or None)
+        after = self._owned(key)
+        for prefix in after - before:
+            self._owners.add(prefix, key)
+        for prefix in before - after:
+            self._owners.discard(prefix, key)
+        self._free(before - after)
 
-    def _own_lingering(self, key: Key) -> frozenset[str]:
-        return self._lingering.get(key, frozenset())
+    def _free(self, prefixes: Set[str]) -> None:
+        if self._waiting:
+            self._freed |= prefixes
 
-    def _own(self, prefix: str, key: Key) -> None:
-        if prefix not in self._owners:
-            self._owners[prefix] = set()
-            insort(self._prefixes, prefix)
-        self._owners[prefix].add(key)
+    def _wait(self, wish: Wish) -> None:
+        before = self._wishes.get(wish.key)
+        if before is not None and before.prefix != wish.prefix:
+            self.withdraw(wish.key)
+        self._wishes[wish.key] = wish
+        self._waiting.add(wish.prefix, wish.key)
 
-    def _disown(self, prefix: str, key: Key) -> None:
-        owners = self._owners.get(prefix)
-        if owners is None:
-            return
-        owners.discard(key)
-        if not owners:
-            del self._owners[prefix]
-            del self._prefixes[bisect_left(self._prefixes, prefix)]
+
+def _same(held: _Held, wish: Wish) -> bool:
+    """Whether a wish is what is held already, name by name."""
+    return bool(wish.config) and (held.prefix, held.config) == (wish.prefix, wish.config)
+
+
+def _put(book: dict[Key, _V], key: Key, value: _V | None) -> None:
+    if value is None:
+        book.pop(key, None)
+    else:
+        book[key] = value

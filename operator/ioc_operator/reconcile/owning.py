@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import Final
 
-from ioc_operator.claims import Claims, Wish
+from ioc_operator.claims import Claims, Standing, Wish
 from ioc_operator.desired import Wanted, judge, read
-from ioc_operator.names import CLAIM, Key
+from ioc_operator.names import CLAIM, CONFIG, Key
 from ioc_operator.status import Conflict, Pod
 from ioc_operator.store import Owner, Store
 
@@ -29,37 +30,53 @@ class Owning:
     def begin(self) -> None:
         """What stands in the cluster, then everybody's wish: incumbents, then by age."""
         self._claims = Claims()
-        self._claims.restore(dict(self._standing()))
+        self._claims.restore(self._standing())
         self._claims.settle(self._wishes())
 
-    def _standing(self) -> Iterator[tuple[Key, str]]:
-        """The weakest evidence first: what comes later wins."""
+    def _standing(self) -> dict[Key, Standing]:
+        """What StatefulSets, Jobs and pods carry, and the status where they carry nothing."""
+        held: dict[Key, str] = {}
+        serving: dict[Key, set[str]] = defaultdict(set)
         for key, owner in self._store.owners.items():
             claim = owner.read_status().get("claim")
             if isinstance(claim, dict) and isinstance(claim.get("prefix"), str):
-                yield key, claim["prefix"]
-        for kind in reversed(HOLDING):
-            for child in self._store.children.values():
-                if child.kind == kind and child.owner is not None and child.notes.get(CLAIM):
-                    yield child.owner, child.notes[CLAIM]
+                held[key] = claim["prefix"]
+        for child in self._store.children.values():
+            prefix = child.notes.get(CLAIM)
+            if child.owner is None or not prefix or child.kind not in HOLDING:
+                continue
+            if child.kind == "Pod":
+                serving[child.owner].add(prefix)
+                held.setdefault(child.owner, prefix)
+            else:
+                held[child.owner] = prefix
+        return {
+            key: Standing(prefix, self._config(key), frozenset(serving[key]))
+            for key, prefix in held.items()
+        }
+
+    def _config(self, key: Key) -> str:
+        """Hash of the configuration that is live, where it is still that of this object."""
+        owner = self._store.owners.get(key)
+        child = self._store.child("ConfigMap", key.namespace, config_name(key.name))
+        mine = owner is not None and child is not None and child.owner_uid == owner.uid
+        return child.notes.get(CONFIG, "") if mine and child is not None else ""
 
     def _wishes(self) -> Iterator[Wish]:
         for key, owner in self._store.owners.items():
             if owner.deleting:
                 continue
             wanted = read(owner.object())
-            if self._claims.held(key) == wanted.prefix or not judge(wanted).problems:
+            if self._config(key) == wanted.config_hash or not judge(wanted).problems:
                 yield self._wish(owner, wanted)
 
     def _wish(self, owner: Owner, wanted: Wanted) -> Wish:
         names = partial(names_of, owner.key, owner.uid, owner.spec)
-        return Wish(owner.key, owner.uid, owner.created, wanted.prefix, names)
+        return Wish(owner.key, owner.uid, owner.created, wanted.prefix, names, wanted.config_hash)
 
     def ask(self, owner: Owner, wanted: Wanted) -> Conflict | None:
         """Whether it may serve the names that it wants; the answer stands until it changes."""
-        pods = (child.detail for child in self._store.of(owner.key, "Pod"))
-        serving = {pod.claim for pod in pods if isinstance(pod, Pod) and pod.claim}
-        denied = self._claims.want(self._wish(owner, wanted), serving)
+        denied = self._claims.want(self._wish(owner, wanted), self._serving(owner.key))
         self._pass_on()
         if denied is None:
             return None
@@ -78,9 +95,8 @@ class Owning:
                 self._granted(other)
 
     def _pass_on(self) -> None:
-        if self._claims.waiting:
-            for other in self._claims.retry():
-                self._granted(other)
+        for other in self._claims.retry():
+            self._granted(other)
 
     def held(self, key: Key) -> str | None:
         """The prefix that it holds."""
