@@ -179,14 +179,24 @@ def of_containers(view: View, _report: Report) -> Verdict | None:
     if one.ready:
         return None
     main = one.container
-    if main is None or not main.started:
-        if main is not None and main.restarts:
-            return _coming(c.RESTARTING, f"the container starts again; {last_words(main)}")
-        return _coming(c.STARTING, f"pod {one.name} is starting")
-    if main.ended is not None:
-        return _coming(c.RESTARTING, f"the container has ended; {last_words(main)}")
-    text = "the readiness probe fails" if not main.ready else "another container is not ready"
-    return Verdict("False", c.NOT_READY, text, "bad")
+    if main is not None and main.ready:
+        return Verdict("False", c.NOT_READY, "another container of the pod is not ready", "bad")
+    if main is not None and _was_ready(one, main):
+        return Verdict("False", c.NOT_READY, "the readiness probe fails", "bad")
+    if main is not None and (main.ended or main.restarts):
+        return _coming(c.RESTARTING, f"the container starts again; {last_words(main)}")
+    return _coming(c.STARTING, f"pod {one.name} is starting")
+
+
+def _was_ready(pod: Pod, container: Container) -> bool:
+    """Whether the pod has been Ready since this container started.
+
+    Between the startup probe and the first readiness probe it is merely not ready yet.
+    """
+    started, changed = c.moment(container.started_at), c.moment(pod.ready_since)
+    if started is None or changed is None:
+        return False
+    return container.started and changed > started
 
 
 def _waiting(container: Container) -> Verdict | None:

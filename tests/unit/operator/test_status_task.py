@@ -115,6 +115,14 @@ STORIES: dict[str, tuple[View, str, str, str]] = {
         ),
         *("False PluginFailed", "Stalled", "Stalled"),
     ),
+    "a first crash": (
+        view(pod=starting(container=container(ready=False, started=False, ended=ended()))),
+        *("False Restarting", "Reconciling", "Pending"),
+    ),
+    "started, and not yet asked whether it is ready": (
+        view(pod=starting(ready_since=at(1), container=container(ready=False))),
+        *("False Starting", "Reconciling", "Pending"),
+    ),
     "readiness probe fails": (
         view(pod=starting(container=container(ready=False))),
         *("False NotReady", "", "Degraded"),
@@ -341,6 +349,21 @@ def test_a_pull_that_backs_off_has_the_message_of_the_pull_itself():
     text = f'Back-off pulling image "ioc-runtime:1": ErrImagePull: {cause}'
     backing = task_status(later(view(pod=waiting("ImagePullBackOff", text)), 9), pulling)
     assert backing["conditions"] == pulling["conditions"]
+
+
+def test_a_start_takes_one_status_until_it_is_ready():
+    waits = starting(ready_since=at(0))
+    first = task_status(view(pod=waits))
+    probed = starting(ready_since=at(0), container=container(ready=False))
+    assert task_status(later(view(pod=probed), 1), first) == first
+
+
+def test_a_restart_has_one_condition_from_its_crash_until_it_is_ready():
+    crashed = starting(container=container(ready=False, started=False, ended=ended()))
+    first = task_status(view(pod=crashed))
+    again = container(ready=False, started=False, restarts=1, last=ended())
+    second = task_status(later(view(pod=starting(container=again)), 1), first)
+    assert second["conditions"] == first["conditions"]
 
 
 def test_since_is_the_time_of_the_last_change_of_state():
