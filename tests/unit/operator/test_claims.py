@@ -67,12 +67,46 @@ def test_the_oldest_of_those_who_wait_gets_what_is_released():
     assert claims.held(key("old")) == "VAC:"
 
 
-def test_a_newcomer_does_not_overtake_one_who_waits_for_the_same():
+def waiting_for_a_name() -> Claims:
+    """Nobody has the prefix A:, and one who wants it is kept from it by a name in A:B:."""
     claims = Claims()
-    claims.want(wish("a", "VAC:"))
-    claims.want(wish("old", "VAC:", "2026-02"))
-    claims.withdraw(key("a"))
-    assert isinstance(claims.want(wish("new", "VAC:", "2026-05")), Denied)
+    claims.want(wish("inner", "A:B:", "1", "P"))
+    assert claims.want(wish("old", "A:", "2", "B:P")) == Denied(key("inner"), "A:B:P")
+    return claims
+
+
+def test_a_newcomer_does_not_overtake_one_who_waits_for_the_same():
+    claims = waiting_for_a_name()
+    assert claims.want(wish("new", "A:", "3")) == Denied(key("old"), "A:")
+    assert claims.release(key("inner")) == [key("old")]
+
+
+def test_an_older_one_is_not_kept_back_by_a_newcomer_who_waits():
+    claims = waiting_for_a_name()
+    assert claims.want(wish("oldest", "A:", "0")) is None
+
+
+def test_one_who_waits_no_longer_makes_way():
+    claims = waiting_for_a_name()
+    claims.want(wish("new", "A:", "3"))
+    claims.withdraw(key("old"))
+    assert claims.retry() == [key("new")]
+
+
+def test_one_who_now_waits_for_something_else_makes_way():
+    claims = waiting_for_a_name()
+    claims.want(wish("new", "A:", "3"))
+    claims.want(wish("old", "A:B:", "2"))
+    assert claims.retry() == [key("new")]
+
+
+def test_an_edit_that_adds_no_name_is_no_question_whatever_is_unknown_around_it():
+    claims = Claims()
+    claims.want(wish("outer", "A:", "1"))
+    claims.want(wish("inner", "A:B:", "2", "P"))
+    claims.want(wish("outer", "Z:", "1"), serving=["A:"])
+    assert claims.want(replace(wish("inner", "A:B:", "2", "P"), config="edited")) is None
+    assert claims.want(wish("inner", "A:B:", "2", "P", "Q")) == Denied(key("outer"), "A:B:Q")
 
 
 def test_nested_prefixes_live_together_while_no_full_name_meets():
