@@ -53,4 +53,8 @@ Source = Annotated[str, Field(max_length=1024)]
 Link = Annotated[str, Field(min_length=1, max_length=256)]
 Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
 """A duration: at most a year."""
+Label = Annotated[str, Field(max_length=317)]
+"""Key of a label or an annotation: a domain, a slash and a name."""
 AnyMap = dict[str, Any]
+Entry = Annotated[AnyMap, Field(max_length=20)]
+"""A map in a list that Kubernetes has a schema for."""

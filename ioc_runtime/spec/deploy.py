@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ioc_runtime.spec.base import SIZE_PATTERN, AnyMap, Line, Model, ObjectName, Word
+from ioc_runtime.spec.base import (
+    SIZE_PATTERN,
+    AnyMap,
+    Entry,
+    Label,
+    Line,
+    Model,
+    ObjectName,
+    Word,
+)
 
 Address = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -37,7 +46,7 @@ class Service(Model):
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
         "ClusterIP", description="Type of the Service."
     )
-    annotations: dict[str, Line] = Field(
+    annotations: dict[Label, Line] = Field(
         default_factory=dict, max_length=100, description="Its annotations."
     )
 
@@ -98,16 +107,16 @@ class Deploy(Model):
     resources: AnyMap = Field(
         default_factory=dict, max_length=10, description="Requests and limits of the container."
     )
-    env: list[AnyMap] = Field(
+    env: list[Entry] = Field(
         default_factory=list, max_length=200, description="Environment variables."
     )
-    env_from: list[AnyMap] = Field(
+    env_from: list[Entry] = Field(
         default_factory=list, max_length=50, description="ConfigMaps and Secrets as environment."
     )
-    node_selector: dict[str, Line] = Field(
+    node_selector: dict[Label, Line] = Field(
         default_factory=dict, max_length=50, description="Labels a node must have."
     )
-    tolerations: list[AnyMap] = Field(
+    tolerations: list[Entry] = Field(
         default_factory=list, max_length=50, description="Taints of nodes to put up with."
     )
     affinity: AnyMap = Field(

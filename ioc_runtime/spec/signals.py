@@ -64,7 +64,7 @@ class Signal(Model):
         max_length=MOST_STATES,
         description="Names of the values of an enum (at most 16) or a bool (two), in order.",
     )
-    severity: dict[str, Severity] = Field(
+    severity: dict[State, Severity] = Field(
         default_factory=dict,
         max_length=MOST_STATES,
         description="Severity of a state, by its name; a state left out has none.",

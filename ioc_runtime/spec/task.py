@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ioc_runtime.spec.base import PV_PATTERN, AnyMap, Model, Name
+from ioc_runtime.spec.base import PV_PATTERN, AnyMap, Model, Name, Word
 from ioc_runtime.spec.deploy import Deploy
 from ioc_runtime.spec.logic import (
     MOST_PERMITS,
@@ -50,7 +50,7 @@ class Common(Deploy):
         max_length=1000,
         description="Constants of expressions, given to the plugin too.",
     )
-    aliases: dict[str, PvName] = Field(
+    aliases: dict[Word, PvName] = Field(
         default_factory=dict,
         max_length=100,
         description="Second name of a standard PV, both without prefix.",

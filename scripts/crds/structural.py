@@ -33,8 +33,6 @@ KEPT: Final = (
 )
 ANY: Final = {"x-kubernetes-preserve-unknown-fields": True}
 WORDS: Final = PATTERNS | {FILE_PATTERN: "relative paths of letters, digits and _ . - /"}
-LONGEST_KEY: Final = 317
-"""Of a map whose names the models do not bound: as an annotation's, domain included."""
 _OPEN: Final = ({NAME_PATTERN: {}}, {NAME_PATTERN: True})
 
 
@@ -125,21 +123,17 @@ def _values(given: Schema, defs: dict[str, Schema]) -> Schema:
 
 def _keys(given: Schema) -> list[Rule]:
     """A rule for the names in a map; CEL cannot see into one whose values may be anything."""
-    if "patternProperties" in given and given["patternProperties"] not in _OPEN:
-        (pattern,) = given["patternProperties"]
-        longest = given["propertyNames"]["maxLength"]
-        text = pattern.replace("\\", "\\\\")
-        return [
-            rule(
-                f"self.all(n, n.size() <= {longest} && n.matches('{text}'))",
-                f"expected as names: {WORDS[pattern]}; at most {longest} characters each",
-            )
-        ]
-    if isinstance(given.get("additionalProperties"), dict):
-        return [
-            rule(
-                f"self.all(n, n.size() <= {LONGEST_KEY})",
-                f"expected names of at most {LONGEST_KEY} characters",
-            )
-        ]
-    return []
+    if given.get("patternProperties") in _OPEN or "propertyNames" not in given:
+        return []
+    longest = given["propertyNames"]["maxLength"]
+    if "patternProperties" not in given:
+        text = f"expected names of at most {longest} characters"
+        return [rule(f"self.all(n, n.size() <= {longest})", text)]
+    (pattern,) = given["patternProperties"]
+    quoted = pattern.replace("\\", "\\\\")
+    return [
+        rule(
+            f"self.all(n, n.size() <= {longest} && n.matches('{quoted}'))",
+            f"expected as names: {WORDS[pattern]}; at most {longest} characters each",
+        )
+    ]

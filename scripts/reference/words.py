@@ -97,7 +97,9 @@ def kind(schema: dict[str, Any]) -> str:
         case "boolean":
             return "`true` `false`"
         case "array":
-            return "list of " + kind(schema["items"]) + _at_most(schema.get("maxItems"))
+            inner = kind(schema["items"])
+            shown = f"({inner})" if "maxProperties" in schema["items"] else inner
+            return f"list of {shown}{_at_most(schema.get('maxItems'))}"
         case "object":
             return _map(schema)
     return "any value"

@@ -245,6 +245,17 @@ OF_NAMES: Final = (
         {"network": {"service": {"annotations": {"a" * 318: ""}}}},
         "expected names of at most 317 characters",
     ),
+    Bad("an alias of a long name", {"aliases": {"A" * 254: "B"}}, "at most 253 characters"),
+    Bad(
+        "severity of a long state",
+        inputs(type="bool", severity={"s" * 26: "MINOR"}),
+        "expected names of at most 25 characters",
+    ),
+    Bad(
+        "a taint of too many fields",
+        {"tolerations": [{f"k{n}": "" for n in range(21)}]},
+        "spec.tolerations[0]: Too many: 21: must have at most 20 items",
+    ),
     Bad(
         "a task's name that is too long",
         {},

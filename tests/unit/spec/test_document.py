@@ -170,8 +170,9 @@ def test_any_text_gives_documents_or_problems_and_nothing_else(text: str):
         assert isinstance(item, Document) or item.problems
 
 
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    st.none() | st.booleans() | INTEGERS | st.floats() | st.text(max_size=10),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
     ),
@@ -188,6 +189,12 @@ def test_plain_data_is_copied_or_refused_with_a_reason(data: dict):
     else:
         assert document.data == data
         assert document.data is not data
+
+
+def test_a_whole_number_of_more_than_64_bits_is_a_double_as_an_api_server_has_it():
+    data = plain_document({"a": 2**63 + 1, "b": -(2**63) - 1, "c": 2**63 - 1}).data
+    assert data == {"a": 2.0**63, "b": -(2.0**63), "c": 2**63 - 1}
+    assert [type(value) for value in data.values()] == [float, float, int]
 
 
 @pytest.mark.parametrize(
