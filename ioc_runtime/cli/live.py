@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -69,7 +70,7 @@ class LiveTable:
 def picture(view: View, width: int, height: int, footer: Sequence[Text] = ()) -> RenderableType:
     """The whole table for a terminal of that size."""
     head = _head(view, with_environment=not footer)
-    tail = [*_rules(view), _figures(view), *footer]
+    tail = [*_rules(view), *_progress(view, width), _figures(view), *footer]
     room = max(4, height - len(head) - len(tail) - 1)
     rows = len(view.inputs) + len(view.outputs)
     log_lines = min(len(view.log), max(2, room - rows - 2), 6)
@@ -87,7 +88,7 @@ def _head(view: View, with_environment: bool) -> list[Text]:
     title.append(view.plan.name, "bold")
     title.append(f"  {view.plan.prefix}  ", "dim")
     title.append(view.state, STATES.get(view.state, "cyan"))
-    title.append(f"  {view.plan.mode}", "dim")
+    title.append("  job" if view.plan.job is not None else f"  {view.plan.mode}", "dim")
     if view.since is not None:
         title.append(f"  up {_duration(time.monotonic() - view.since)}", "dim")
     lines = [title]
@@ -175,7 +176,26 @@ def _rules(view: View) -> list[Text]:
     return [line]
 
 
+def _progress(view: View, width: int) -> list[Text]:
+    """Of a job: a bar, and what the run says of itself."""
+    if view.plan.job is None:
+        return []
+    percent = float(view.job.get("progress") or 0)
+    room = max(10, min(40, width // 3))
+    done = round(room * percent / 100)
+    line = Text().append("progress  ", "bold cyan")
+    line.append("━" * done, "green").append("━" * (room - done), "dim")
+    line.append(f" {percent:3.0f} %  {_duration(float(view.job.get('seconds') or 0))}  ")
+    line.append(printable(str(view.job.get("message") or "")))
+    data = view.job.get("data")
+    if data is None:
+        return [line]
+    return [line, Text(printable(f"result  {json.dumps(data, ensure_ascii=False)}"))]
+
+
 def _figures(view: View) -> Text:
+    if view.plan.job is not None:
+        return Text(f"heartbeat {view.heartbeat}", "dim")
     parts = [f"{view.evaluations:.0f} evaluations/s"]
     if view.reaction is not None:
         parts.append(f"reaction {view.reaction[0]:.0f} µs (p99 {view.reaction[1]:.0f})")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
 from typing import Final
 
 from ioc_runtime.cli.child import Event
+from ioc_runtime.cli.terminal import printable
 from ioc_runtime.cli.view import UNKNOWN, Row, View, audit_text, log_text
 
 QUIET: Final = 10.0
@@ -24,6 +26,7 @@ class PlainLines:
         self._rows: dict[str, Row] = {}
         self._active: list[str] = []
         self._state = ("", "")
+        self._progress: tuple[int, str] = (0, "")
         self._last = ""
         self._last_at = 0.0
         self._repeated = 0
@@ -59,9 +62,10 @@ class PlainLines:
         view = self._view
         match event["say"]:
             case "starting":
+                what = "a job" if view.plan.job is not None else f"mode {event.get('mode')}"
                 yield (
                     f"{event.get('name')} starts: prefix {event.get('prefix')}, "
-                    f"mode {event.get('mode')}, pid {event.get('pid')}"
+                    f"{what}, pid {event.get('pid')}"
                 )
             case "ports":
                 yield "serves on " + ", ".join(f"{k} port {v}" for k, v in view.ports.items())
@@ -83,16 +87,38 @@ class PlainLines:
                 yield f"stderr: {event['text']}"
             case "state":
                 yield from self._state_change()
+            case "result":
+                yield from self._result(event)
             case "snapshot":
                 yield from self._state_change()
+                yield from self._job_progress()
                 yield from self._row_changes()
                 yield from self._rule_changes()
 
     def _state_change(self) -> Iterator[str]:
         new = (self._view.state, self._view.message)
         if new != self._state:
+            same = self._view.plan.job is not None and new[1] == self._state[1]
             self._state = new
-            yield f"{new[0]}: {new[1]}" if new[1] else new[0]
+            yield f"{new[0]}: {new[1]}" if new[1] and not same else new[0]
+
+    def _job_progress(self) -> Iterator[str]:
+        """A line for each new message, and for each ten per cent."""
+        job = self._view.job
+        if "data" in job:
+            return  # the run is over
+        new = (int(float(job.get("progress") or 0) // 10), printable(str(job.get("message") or "")))
+        if new != self._progress:
+            self._progress = new
+            text = f"{float(job.get('progress') or 0):.0f} % done"
+            yield f"{text}: {new[1]}" if new[1] else text
+
+    def _result(self, event: Event) -> Iterator[str]:
+        if event.get("success") and self._progress[0] < 10:
+            yield "100 % done"
+        yield f"the run took {float(event.get('seconds') or 0):.1f} s"
+        if event.get("data") is not None:
+            yield printable(f"result: {json.dumps(event['data'], ensure_ascii=False)}")
 
     def _row_changes(self) -> Iterator[str]:
         """Links that come and go, alarms that change, states of what has few values."""

@@ -58,7 +58,7 @@ def run(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, help="Manifest of one IocTask (YAML)."
+            metavar="FILE", exists=True, dir_okay=False, help="Manifest of one IocTask or IocJob."
         ),
     ],
     prefix: Annotated[
@@ -95,14 +95,15 @@ def run(
         typer.Option("--watch", help="Take over what is saved in FILE while the task runs."),
     ] = False,
 ) -> None:
-    """Serve a manifest on this machine and show what it does, until Ctrl-C.
+    """Serve a manifest on this machine and show what it does, until Ctrl-C or a job's end.
 
     On a terminal: a live table. In a pipe: a line per change. A port is the flag's,
     else that of EPICS_CA_SERVER_PORT or EPICS_PVA_SERVER_PORT, else the default; a
     default that is taken is replaced by a free one, and that is said. The exit code
     is that of the serving process: 0 when it was stopped, 11 for a port that was asked
     for and is taken, 12 for a plugin that gave up, 15 for a bad manifest or plugin, or
-    a PV that somebody else serves already.
+    a PV that somebody else serves already. Of a job: 0 done, 10 it failed, 11 by a link,
+    a file or a connection, 12 by an exception, 13 not in time, 14 aborted, 16 stopped.
     """
     from ioc_runtime.cli.manifest import load
 

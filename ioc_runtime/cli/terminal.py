@@ -22,7 +22,16 @@ STATES: Final = {
     "PAUSED": "bold yellow",
     "END": "dim",
     "ERROR": "bold red",
+    "Running": "bold green",
+    "Succeeded": "bold green",
+    "Failed": "bold red",
+    "AbortFailed": "bold red",
+    "Stopping": "bold yellow",
+    "Stopped": "bold yellow",
+    "Aborting": "bold yellow",
+    "Aborted": "bold yellow",
 }
+"""STATUS of a task, STATE of a job."""
 
 
 def out() -> Console:

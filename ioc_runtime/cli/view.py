@@ -84,6 +84,8 @@ class View:
     """p50 and p99 of the last second, in µs."""
     heartbeat: int = 0
     errors: int = 0
+    job: dict[str, Any] = field(default_factory=dict)
+    """Of a job, as its process says it: progress in %, message, seconds."""
     log: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=20))
     """Time, level and text of the last lines."""
     error: str = ""
@@ -129,6 +131,11 @@ class View:
         self.state = str(event.get("state") or self.state)
         self.message = str(event.get("message") or "")
 
+    def _result(self, event: Event) -> None:
+        self.job = self.job | {"seconds": event.get("seconds"), "data": event.get("data")}
+        if event.get("success"):
+            self.job["progress"] = 100.0
+
     def _log(self, event: Event) -> None:
         level = str(event.get("level") or "INFO")
         self.log.append((_time(event), level, log_text(event)))
@@ -148,6 +155,7 @@ class View:
 
     def _snapshot(self, event: Event) -> None:
         self._state(event)
+        self.job = self.job | (event.get("job") or {})
         signals = {signal.name: signal for signal in self.plan.signals}
         self.inputs = [_row(each, signals) for each in event.get("inputs") or ()]
         self.outputs = [_row(each, signals) for each in event.get("outputs") or ()]

@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from ioc_runtime.epics.declare import Record, declare
+from ioc_runtime.job.outcome import (
+    EXIT_ABORTED,
+    EXIT_DONE,
+    EXIT_LOGIC,
+    EXIT_STALLED,
+    EXIT_STOPPED,
+)
 from ioc_runtime.plan import Plan, Rule
 from ioc_runtime.plugin.errors import TOO_MANY_FAILURES
 from ioc_runtime.standard import (
@@ -29,15 +36,21 @@ _KINDS: Final = {
 }
 _COLUMNS: Final = ("Record", "Holds", "Written by", "Meaning")
 _EXITS: Final = (
-    (0, "it was stopped: SIGTERM, SIGINT, or its parent has gone"),
+    (EXIT_DONE, "a task was stopped: SIGTERM, SIGINT, or its parent has gone; a job is done"),
+    (EXIT_LOGIC, "a job says that it failed"),
     (EXIT_IO, "a port that was asked for is taken"),
+    (EXIT_IO, "a job failed by an `OSError`, or its last write to a link did not arrive"),
     (EXIT_EXCEPTION, "a fault of the runtime at its start"),
-    (TOO_MANY_FAILURES, "a hook of the plugin failed `maxFailures` times in a row"),
+    (TOO_MANY_FAILURES, "a hook of a task's plugin failed `maxFailures` times in a row"),
+    (EXIT_EXCEPTION, "a job raised anything else"),
+    (EXIT_STALLED, "a job was not done within `runTimeoutSeconds`"),
+    (EXIT_ABORTED, "a job was aborted by CMD:ABORT"),
     (
         EXIT_BAD_SPEC,
         "bad plan, plugin, database or access rules; a PV that somebody serves already; "
         "a state directory that cannot be used",
     ),
+    (EXIT_STOPPED, "a job was stopped before its end: CMD:STOP, SIGTERM, SIGINT"),
 )
 
 

@@ -270,3 +270,57 @@ def test_a_terminal_gets_a_live_table_and_colours_only_where_wanted(run: Runs, n
     coloured = re.search(r"\x1b\[[0-9;]*3[0-7][;m]", seen) is not None
     assert coloured is not no_color
     assert "Traceback" not in seen
+
+
+JOB = """\
+apiVersion: ioc-operator.dev/v1alpha1
+kind: IocJob
+metadata: {name: ramp}
+spec:
+  prefix: "%s"
+  runArgs: {args: [%s]}
+  plugin:
+    inline:
+      files:
+        ramp.py: |
+          def main(job, wanted):
+              for n in range(1, 4):
+                  job.progress(n / 4, f"step {n}")
+                  job.sleep(0.6)
+              if wanted == "fails":
+                  raise RuntimeError("quench")
+              return wanted == "good"
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "words"),
+    [
+        ("good", 0, ""),
+        ("bad", 10, "iocctl: the job says that it failed, and not why"),
+        ("fails", 12, "iocctl: execute failed: ramp.py:6: RuntimeError: quench"),
+    ],
+)
+def test_a_job_is_shown_while_it_runs_and_ends_with_its_exit_code(
+    run: Runs, wanted: str, code: int, words: str
+):
+    run.file.write_text(JOB % (run.prefix, wanted))
+    job = run()
+    assert job.wait(20) == code, job.report("ended otherwise")
+    lines = [line[14:] for line in job.output.splitlines()]
+    assert [line for line in lines if "step" in line] == [
+        "25 % done: step 1",
+        "50 % done: step 2",
+        "75 % done: step 3",
+    ]
+    assert any(line.startswith("Succeeded" if code == 0 else "Failed") for line in lines)
+    assert job.errors.strip() == words
+
+
+def test_ctrl_c_stops_a_job_with_16(run: Runs):
+    run.file.write_text(JOB % (run.prefix, "good"))
+    job = run()
+    job.wait_for("25 % done")
+    job.popen.send_signal(signal.SIGINT)
+    assert job.wait(10) == 16
+    assert "stopped with its process" in job.errors

@@ -11,7 +11,7 @@ from rich.console import Console
 from ioc_runtime.cli.live import LiveTable, picture
 from ioc_runtime.cli.plain import PlainLines
 from ioc_runtime.cli.view import View, ending
-from ioc_runtime.plan import Input, Link, Output, Plan, Rule
+from ioc_runtime.plan import Input, Job, Link, Output, Plan, Rule
 
 PRESSURE = Input("pressure", "float", unit="mbar", link=Link("ca", "VAC:P"))
 ALARM = Output(
@@ -52,9 +52,11 @@ def drawn(view: View, width: int = 80, height: int = 24) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def told(*events: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> list[str]:
+def told(
+    *events: dict[str, Any], capsys: pytest.CaptureFixture[str], of: Plan | None = None
+) -> list[str]:
     """The plain lines that these events give, without their times."""
-    view = View(plan())
+    view = View(of or plan())
     with PlainLines(view) as lines:
         for event in events:
             view.take(event)
@@ -227,3 +229,62 @@ def test_what_the_process_said_about_its_error_comes_before_its_exit_code():
 
 def test_a_clean_end_needs_no_explanation():
     assert ending(0, View(plan())) == ""
+
+
+JOB = Plan("ramp", "", "BL:", kind="IocJob", outputs=(MEAN,), job=Job())
+DONE = {"say": "result", "success": True, "seconds": 2.04, "data": {"n": 3}}
+
+
+def at(percent: float, message: str = "", state: str = "Running") -> dict[str, Any]:
+    job = {"state": state, "progress": percent, "message": message, "seconds": 1.2}
+    return snapshot(state=state, inputs=[], outputs=[row("mean", "1.0")], job=job)
+
+
+def test_a_pipe_gets_a_line_for_each_message_and_each_ten_per_cent_of_a_job(
+    capsys: pytest.CaptureFixture[str],
+):
+    events = (
+        {"say": "starting", "name": "ramp", "prefix": "BL:", "mode": "reactive", "pid": 7},
+        {"say": "state", "state": "Running", "message": "started"},
+        at(12, "step 1") | {"message": "started"},
+        at(15, "step 1") | {"message": "started"},
+        at(21, "step 1") | {"message": "started"},
+        at(22, "step 2") | {"message": "started"},
+        {"say": "state", "state": "Succeeded", "message": "reached 5 A"},
+        DONE,
+        at(100, "step 2", "Succeeded") | {"message": "reached 5 A"},
+    )
+    assert told(*events, of=JOB, capsys=capsys) == [
+        "ramp starts: prefix BL:, a job, pid 7",
+        "Running: started",
+        "12 % done: step 1",
+        "21 % done: step 1",
+        "22 % done: step 2",
+        "Succeeded: reached 5 A",
+        "100 % done",
+        "the run took 2.0 s",
+        'result: {"n": 3}',
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_table_of_a_job_has_a_bar_that_fits_and_no_figures_of_evaluation(width: int):
+    view = View(JOB)
+    view.take(at(50, "step\x1b[31m 1"))
+    lines = drawn(view, width)
+    assert all(len(line) <= width for line in lines)
+    (bar,) = [line for line in lines if line.startswith("progress")]
+    room = max(10, min(40, width // 3))
+    assert bar.split()[1] == "━" * room and " 50 %" in bar
+    assert "\x1b" not in bar and ("step\\x1b" in bar or width < 80)
+    assert not any("evaluations" in line for line in lines)
+    view.take(DONE)
+    lines = drawn(view, width)
+    assert any("100 %" in line for line in lines)
+    assert any(line.startswith('result  {"n": 3}') for line in lines)
+
+
+def test_a_table_of_a_task_has_no_bar():
+    view = View(plan())
+    view.take(snapshot())
+    assert not any(line.startswith("progress") for line in drawn(view))
