@@ -149,6 +149,12 @@ def _plain(value: Any, depth: int) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if (
+        getattr(value, "size", 0) > MOST_DATA
+        or hasattr(value, "__len__")
+        and len(value) > MOST_DATA
+    ):
+        raise ValueError(f"a {type(value).__name__} of more than {MOST_DATA} items")
     if isinstance(value, dict):
         return {str(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ioc_runtime.compile import compile_text
-from ioc_runtime.plan import Plan, Plugin
+from ioc_runtime.job.code import Code
+from ioc_runtime.job.control import Control
+from ioc_runtime.plan import Arguments, Job, Plan, Plugin
 from ioc_runtime.plugin.api import TaskBase
 from ioc_runtime.plugin.binding import Binding
 from ioc_runtime.plugin.host import Reading
@@ -25,8 +28,6 @@ def blocks(language: str) -> list[str]:
 
 
 def first_plan(**changes: object) -> Plan:
-    from dataclasses import replace
-
     plan = compile_text(blocks("yaml")[0])[0].plan
     return replace(plan, **changes)
 
@@ -50,7 +51,7 @@ def play(loaded: Loaded, plan: Plan, host: FakeHost, told: Told) -> None:
 
 
 def test_the_page_has_the_examples_that_are_tested_here() -> None:
-    assert [len(blocks(kind)) for kind in ("yaml", "python", "pycon")] == [1, 3, 1]
+    assert [len(blocks(kind)) for kind in ("yaml", "python", "pycon")] == [2, 4, 1]
 
 
 def test_the_manifest_validates_and_its_plugin_runs(told: Told) -> None:
@@ -65,7 +66,40 @@ def test_the_manifest_validates_and_its_plugin_runs(told: Told) -> None:
     assert host.writes == [("peak", 5e-7)]
 
 
-@pytest.mark.parametrize("text", blocks("python"))
+def run_once(plan: Plan) -> tuple[Code, FakeHost]:
+    """A job's code, run to its end."""
+    loaded, host, run = load(plan), FakeHost(plan), Control()
+    host.readings["steps"] = Reading(2, 0, 0, True)
+    code = Code(plan, loaded, host, run, executing=lambda: None, aborts=frozenset())
+    try:
+        code.start()
+        assert code.done.wait(PATIENCE)
+        assert code.failure is None, code.failure.traceback
+        assert run.fraction in (0, 1)
+    finally:
+        loaded.close()
+    return code, host
+
+
+def test_the_job_of_the_page_runs_to_its_end() -> None:
+    (compiled,) = compile_text(blocks("yaml")[1])
+    arguments = Arguments((5.0,), {"pause": 0.01})
+    plan = replace(compiled.plan, job=replace(compiled.plan.job, run_args=arguments))
+    code, host = run_once(plan)
+    result = code.value
+    assert (result.success, result.message, result.data) == (True, "at 5.0 A", {"steps": 2})
+    assert host.writes == [("current", 2.5), ("current", 5.0)]
+
+
+def test_the_function_of_the_page_is_a_job() -> None:
+    (text,) = [text for text in blocks("python") if "def main(job" in text]
+    (compiled,) = compile_text(blocks("yaml")[1])
+    job = Job(run_args=Arguments((), {"target": 3.0}))
+    code, host = run_once(replace(compiled.plan, plugin=Plugin(files={"ramp.py": text}), job=job))
+    assert (code.value, host.writes) == ({"target": 3.0}, [("current", 3.0)])
+
+
+@pytest.mark.parametrize("text", [text for text in blocks("python") if "job" not in text])
 def test_a_python_example_loads_and_runs_without_a_failure(text: str, told: Told) -> None:
     functions = ("torr",) if "torr" in text else ()
     plan = first_plan(plugin=Plugin(files={"guard.py": text}, functions=functions))
