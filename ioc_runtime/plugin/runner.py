@@ -196,6 +196,7 @@ class PluginRunner:
                 continue
             self._end_binding("initialize failed, and another instance took its place")
             self._binding = Binding(self._plan, self._host)
+            self._binding.reload(self._plan)  # another plan may just have come
             if await self._call("initialize", (), construct=True):
                 self.initialized = True
                 return

@@ -101,6 +101,7 @@ class Watch:
     def __init__(self, running: Running, *names: str) -> None:
         self.ca: dict[str, list[tuple[Any, int]]] = {name: [] for name in names}
         self.pva: dict[str, list[tuple[Any, int]]] = {name: [] for name in names}
+        self.units: dict[str, str] = {}
         self.lost: list[str] = []
         ca, pva = running.field.ca, running.field.pva()
         self._pvs = []
@@ -137,6 +138,8 @@ class Watch:
         found = value["value"]
         found = found["index"] if hasattr(found, "getID") else found
         self.pva[name].append((found, value["alarm"]["severity"]))
+        if "display" in value:
+            self.units[name] = value["display"]["units"]
 
     def close(self) -> None:
         for subscription in self._subscriptions:
@@ -205,6 +208,7 @@ def test_what_records_say_of_themselves_changes_and_alarms_are_judged_at_once(ru
         wait_until(lambda: watch.pva["mean"][-1] == (6.0, 1))
         wait_until(lambda: watch.pva["level"][-1] == (3.0, 2))
         wait_until(lambda: len(told) > before and told[-1]["units"] == "cm")
+        wait_until(lambda: watch.units["mean"] == "cm")
         fields = {"mean.EGU": "cm", "mean.PREC": 5, "mean.HIGH": 5, "mean.HIHI": 9}
         for name, value in (fields | {"level.HOPR": 60}).items():
             assert field.value(name) == value, name
@@ -218,6 +222,9 @@ def test_what_records_say_of_themselves_changes_and_alarms_are_judged_at_once(ru
         wait_until(lambda: watch.pva["level"][-1] == (3.0, 0))
         assert field.value("mean.HIHI") == field.value("mean.HHSV") == 0
         assert field.value("level.DESC") == "how full it is"
+        running.edit(MANIFEST, ("mm, precision: 1", "km, precision: 1"))  # and nothing else
+        wait_until(lambda: watch.units["level"] == "km")
+        assert watch.pva["level"][-1] == (3.0, 0)
 
 
 def test_the_severity_of_a_state_changes_while_the_state_stands(running: Running):
