@@ -56,11 +56,19 @@ class Owning:
         }
 
     def _config(self, key: Key) -> str:
-        """Hash of the configuration that is live, where it is still that of this object."""
+        """`config_hash` of its spec, if a ConfigMap was made from just that; else ""."""
         owner = self._store.owners.get(key)
-        child = self._store.child("ConfigMap", key.namespace, config_name(key.name))
-        mine = owner is not None and child is not None and child.owner_uid == owner.uid
-        return child.notes.get(CONFIG, "") if mine and child is not None else ""
+        if owner is None:
+            return ""
+        wanted = read(owner.object()).config_hash
+        children = self._store.of(key, "ConfigMap")
+        mine = (each.notes.get(CONFIG) for each in children if each.owner_uid == owner.uid)
+        return wanted if wanted in mine else ""
+
+    def _serving(self, key: Key) -> frozenset[str]:
+        """Prefixes that its live pods carry."""
+        pods = (child.detail for child in self._store.of(key, "Pod"))
+        return frozenset(pod.claim for pod in pods if isinstance(pod, Pod) and pod.claim)
 
     def _wishes(self) -> Iterator[Wish]:
         for key, owner in self._store.owners.items():
