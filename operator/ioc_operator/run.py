@@ -14,7 +14,8 @@ operator dies, a run happens at most once:
 | (the Job was deleted by somebody) | a run with a uid, no Job | `Lost`: never again |
 
 Only a change of specHash (which covers runId) begins a new run, and not before the
-present one is over.
+present one is over. While it is suspended nothing is begun or created: an edit made
+meanwhile is what will run.
 """
 
 from __future__ import annotations
@@ -136,7 +137,9 @@ def next_step(
     if recorded.over:
         return Watch()
     if job is None:
-        return Lost(recorded.number) if recorded.job else Create(recorded.number)
+        if recorded.job:
+            return Lost(recorded.number)
+        return Watch() if suspend else Create(recorded.number)
     if recorded.job != job.uid:
         # Of another uid: somebody has made a Job of that name after ours was deleted.
         return Lost(recorded.number) if recorded.job else Record(recorded.number, job.uid)

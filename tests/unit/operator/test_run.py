@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ioc_operator.run import (
+    MEANT,
     Begin,
     Create,
     Lost,
@@ -22,6 +29,7 @@ from ioc_operator.run import (
 )
 from ioc_operator.status import BatchJob
 
+ROOT = Path(__file__).parents[3]
 JOB = BatchJob(name="scan-1", uid="u1", suspended=True)
 RUNNING = replace(JOB, suspended=False)
 ENDED = replace(RUNNING, complete=True)
@@ -30,6 +38,7 @@ TABLE: list[tuple[str, Recorded | None, BatchJob | None, str, bool, Step]] = [
     ("nothing yet", None, None, "h", False, Begin(1)),
     ("nothing yet, and suspended", None, None, "h", True, Watch()),
     ("recorded only", Recorded(1, "h"), None, "h", False, Create(1)),
+    ("recorded only, and suspended", Recorded(1, "h"), None, "h", True, Watch()),
     ("created, not recorded", Recorded(1, "h"), JOB, "h", False, Record(1, "u1")),
     ("recorded, not released", Recorded(1, "h", "u1"), JOB, "h", False, Release(1)),
     ("recorded, suspended", Recorded(1, "h", "u1"), JOB, "h", True, Watch()),
@@ -51,22 +60,97 @@ def test_the_next_step_of_a_run(case, recorded, job, wanted, suspend, step):
     assert next_step(recorded, job, wanted, suspend=suspend) == step, case
 
 
-def test_the_steps_lead_from_nothing_to_a_job_that_runs_and_make_it_once():
-    recorded, job, made = None, None, 0
-    for _ in range(10):
-        match next_step(recorded, job, "h", suspend=False):
+@dataclass
+class World:
+    """What a cluster keeps when the operator dies: the status and the Job."""
+
+    recorded: Recorded | None = None
+    job: BatchJob | None = None
+    made: int = 0
+    ran: int = 0
+
+    def carry_out(self, step: Step, wanted: str) -> None:
+        """The one write of a step."""
+        match step:
             case Begin(number):
-                recorded = Recorded(number, "h")
-            case Create(_):
-                job, made = JOB, made + 1
-            case Record(number, uid):
-                recorded = replace(recorded, number=number, job=uid)
+                self.recorded, self.job = Recorded(number, wanted), None
+            case Create(number):
+                self.made += 1
+                uid = f"u{self.made}"
+                self.job = BatchJob(name=f"scan-{number}", uid=uid, suspended=True)
+            case Record(_, uid):
+                assert self.recorded
+                self.recorded = replace(self.recorded, job=uid)
             case Release(_):
-                job = replace(job, suspended=False)
+                assert self.job
+                self.job = replace(self.job, suspended=False)
+                self.ran += 1
+            case Suspend(_):
+                assert self.job
+                self.job = replace(self.job, suspended=True)
+            case Lost(_):
+                assert self.recorded
+                self.recorded = replace(self.recorded, over=True)
             case Watch():
-                break
-    assert job == RUNNING
-    assert made == 1
+                ended = self.job is not None and self.job.complete
+                if ended and self.recorded:
+                    self.recorded = replace(self.recorded, over=True)
+
+    def step(self, wanted: str, *, suspend: bool = False) -> Step:
+        step = next_step(self.recorded, self.job, wanted, suspend=suspend)
+        self.carry_out(step, wanted)
+        return step
+
+
+def test_the_steps_lead_from_nothing_to_a_job_that_runs_and_make_it_once():
+    world = World()
+    steps = [type(world.step("h")) for _ in range(6)]
+    assert steps == [Begin, Create, Record, Release, Watch, Watch]
+    assert (world.made, world.ran) == (1, 1)
+
+
+@pytest.mark.parametrize("deleted_after", range(6))
+def test_a_run_happens_once_whenever_somebody_deletes_its_job(deleted_after: int):
+    world = World()
+    for number in range(12):
+        if number == deleted_after:
+            world.job = None
+        world.step("h")
+    assert world.ran <= 1
+    assert world.job is None or not world.job.suspended
+    ran_or_lost = world.ran == 1 or (world.recorded is not None and world.recorded.over)
+    assert ran_or_lost
+
+
+EVENTS = st.lists(
+    st.sampled_from(["step", "step", "step", "end", "delete", "edit", "suspend", "resume"]),
+    max_size=40,
+)
+
+
+@given(EVENTS)
+def test_no_run_is_released_twice_nor_two_at_a_time_whatever_happens(events: list[str]):
+    world, spec, suspend = World(), 0, False
+    released: set[str] = set()
+    for event in events:
+        if event == "step":
+            step = world.step(str(spec), suspend=suspend)
+            if isinstance(step, Begin):
+                assert not suspend
+                assert world.recorded and world.recorded.number == step.number
+            if isinstance(step, Release):
+                assert world.job and world.recorded and world.recorded.job == world.job.uid
+                released.add(f"{step.number} {world.job.uid}")
+        elif event == "end" and world.job and not world.job.suspended:
+            world.job = replace(world.job, complete=True)
+        elif event == "delete":
+            world.job = None
+        elif event == "edit":
+            spec += 1
+        elif event in ("suspend", "resume"):
+            suspend = event == "suspend"
+    runs = [each.split()[0] for each in released]
+    assert len(runs) == len(set(runs)), "one run had two Jobs that ran"
 
 
 def test_no_state_of_the_world_lets_a_job_run_before_its_uid_is_recorded():
@@ -98,3 +182,26 @@ def test_a_run_that_makes_no_sense_is_none(garbage):
 def test_a_run_is_read_from_a_status():
     run = {"number": 3, "specHash": "h", "job": "u", "completionTime": "2026-01-01T00:00:00Z"}
     assert Recorded.read(run) == Recorded(3, "h", "u", over=True)
+
+
+def test_no_field_of_what_is_meant_has_a_default_that_an_upgrade_could_bring():
+    crd = yaml.safe_load((ROOT / "crds" / "ioc-operator.dev_iocjobs.yaml").read_text())
+    (version,) = crd["spec"]["versions"]
+    properties = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    assert set(MEANT) <= set(properties)
+    for name in MEANT:
+        assert '"default"' not in json.dumps(schema_of(properties[name])), name
+
+
+def schema_of(node: Any) -> Any:
+    """A schema without the names of its properties: one may be called `default`."""
+    if isinstance(node, list):
+        return [schema_of(each) for each in node]
+    if not isinstance(node, dict):
+        return None
+    return {
+        word: [schema_of(each) for each in value.values()]
+        if word == "properties"
+        else schema_of(value)
+        for word, value in node.items()
+    }
