@@ -13,7 +13,7 @@ from typing import Final
 from ioc_operator import run as runs
 from ioc_operator.children import job_children
 from ioc_operator.desired import Wanted, judge, read
-from ioc_operator.kube.client import Client
+from ioc_operator.kube.client import Client, Object
 from ioc_operator.kube.errors import Conflict as ApiConflict
 from ioc_operator.kube.errors import Forbidden, NotFound, Refused
 from ioc_operator.kube.resources import CHILDREN, JOBS
@@ -165,6 +165,7 @@ class JobReconciler:
         wanted, judged = scene.wanted, judge(scene.wanted)
         image = wanted.default_image(self._settings)
         config, job = job_children(wanted, judged, self._settings, image, number, suspended=True)
+        await self._clear(scene.owner, config)
         errors = await self._applier.children(scene.owner, [config])
         if errors:
             return replace(scene, errors=tuple(errors)), False
@@ -177,6 +178,16 @@ class JobReconciler:
             return replace(scene, errors=(ApplyError(error.code, title(job), text),)), False
         self._store.put_child(Child.read("Job", made), own=True)
         return scene, True
+
+    async def _clear(self, owner: Owner, config: Object) -> None:
+        """Delete the ConfigMap of this run that we made before we died and before an edit:
+        it cannot be changed any more, and no Job has read it yet.
+        """
+        meta = config["metadata"]
+        old = self._store.child("ConfigMap", meta["namespace"], meta["name"])
+        ours = old is not None and old.owner_uid == owner.uid
+        if old is not None and ours and not self._applier.live(owner, config):
+            await self._applier.delete(CHILDREN["ConfigMap"], old)
 
     async def _suspend(self, scene: Scene, suspend: bool) -> tuple[Scene, bool]:
         key, number = scene.owner.key, scene.run.number if scene.run else 0
