@@ -15,14 +15,24 @@ from typing import Any, Final
 
 from ioc_operator.names import API_VERSION, IMAGE, RECONCILE, REQUESTED_AT, Key, probe_port
 from ioc_operator.settings import Settings
-from ioc_runtime.compile import Compiled, ManifestError, compile_document, config_hash
+from ioc_runtime.compile import (
+    Compiled,
+    ManifestError,
+    Problem,
+    compile_document,
+    config_hash,
+)
+from ioc_runtime.plan import to_json
 from ioc_runtime.shape import plan_shape
+from ioc_runtime.spec.problem import NOTHING
 from ioc_runtime.version import __version__
 
 Object = dict[str, Any]
 
 MOST_PROBLEMS: Final = 5
 LONGEST_MESSAGE: Final = 1000
+LARGEST_CONFIG: Final = 1024 * 1024
+"""Bytes of all values of a ConfigMap: the API server takes no more."""
 BUILDERS: Final = 1
 """Version of what `children` builds: raised when the same manifest gives other objects."""
 
@@ -102,6 +112,11 @@ class Wanted:
             "spec": dict(self.spec),
         }
 
+    @cached_property
+    def manifest_json(self) -> str:
+        """The manifest as the pod finds it."""
+        return json.dumps(self.manifest, sort_keys=True, separators=(",", ":"))
+
     def default_image(self, settings: Settings, live: Mapping[str, str] | None = None) -> str:
         """The image it has where the manifest names none.
 
@@ -132,6 +147,11 @@ class Judged:
     """For the status: path, value and expectation of the first few; "" when it is good."""
 
     @cached_property
+    def plan_json(self) -> str:
+        """The plan as the pod finds it; "" without one."""
+        return to_json(self.compiled.plan) if self.compiled is not None else ""
+
+    @cached_property
     def shape(self) -> str:
         """Of the plan: another one needs another pod."""
         return plan_shape(self.compiled.plan) if self.compiled is not None else ""
@@ -158,18 +178,32 @@ def read(raw: Mapping[str, Any]) -> Wanted:
 def judge(wanted: Wanted) -> Judged:
     """Compile the manifest, or say what is wrong with it."""
     try:
-        return Judged(compile_document(wanted.manifest), "")
+        judged = Judged(compile_document(wanted.manifest), "")
     except ManifestError as error:
         return Judged(None, sentence([str(problem) for problem in error.problems]))
+    problem = _does_not_fit(wanted, judged)
+    return judged if problem is None else Judged(None, sentence([str(problem)]))
+
+
+def _does_not_fit(wanted: Wanted, judged: Judged) -> Problem | None:
+    """What is well said, and cannot be made into objects of a cluster."""
+    name = wanted.key.name
+    if "." in name:
+        return Problem("metadata.name", name, "no dots: pods and Services are named after it")
+    size = len(wanted.manifest_json) + len(judged.plan_json)
+    if size > LARGEST_CONFIG:
+        expected = f"at most {LARGEST_CONFIG} bytes with the plan made from it, got {size}"
+        return Problem("spec", NOTHING, expected)
+    return None
 
 
 def sentence(problems: list[str]) -> str:
     """The first few of a list of problems, as one message."""
-    text = "; ".join(problems[:MOST_PROBLEMS])
-    if len(text) > LONGEST_MESSAGE:
-        text = text[: LONGEST_MESSAGE - 1] + "…"
     more = len(problems) - MOST_PROBLEMS
-    return f"{text}; and {more} more" if more > 0 else text
+    rest = f"; and {more} more" if more > 0 else ""
+    text = "; ".join(problems[:MOST_PROBLEMS])
+    room = LONGEST_MESSAGE - len(rest)
+    return (text if len(text) <= room else text[: room - 1] + "…") + rest
 
 
 def digest(value: object) -> str:

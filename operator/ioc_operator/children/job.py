@@ -64,5 +64,5 @@ def job_children(
             "template": template,
         },
     }
-    config = config_map(wanted, plan, name, wanted.input_hash(settings, default), immutable=True)
+    config = config_map(wanted, judged, name, wanted.input_hash(settings, default), immutable=True)
     return [config, stamp(job)]

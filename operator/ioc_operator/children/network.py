@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ioc_operator.children.stamp import metadata, stamp
 from ioc_operator.desired import Wanted
@@ -11,13 +11,17 @@ from ioc_operator.names import CA_PORT, PVA_PORT, PVA_SEARCH_PORT, labels
 
 Object = dict[str, Any]
 
+PORTS: Final = {"ca": CA_PORT, "pva": PVA_PORT}
+USUAL: Final = {str(port): protocol for protocol, port in PORTS.items()}
+
 
 def epics_environment(wanted: Wanted) -> dict[str, str]:
     """EPICS variables of both protocols.
 
-    A name server without a port is asked by both protocols, one with a port by the
-    task's own (`protocol`). Where any address is given, nothing is broadcast: in a pod
-    that reaches the neighbours on the same node and nobody else.
+    A name server without a port is asked by both protocols, one with the usual port of a
+    protocol by that, one with another port by the task's own (`protocol`). Where any
+    address is given, nothing is broadcast: in a pod that reaches the neighbours on the
+    same node and nobody else. Whoever needs more says it in `env`, which wins.
     """
     network = wanted.spec.get("network")
     network = network if isinstance(network, Mapping) else {}
@@ -25,9 +29,9 @@ def epics_environment(wanted: Wanted) -> dict[str, str]:
     addresses = [str(address) for address in network.get("addressList") or []]
     made: dict[str, str] = {}
     if servers:
-        mine = wanted.spec.get("protocol", "ca")
-        made["EPICS_CA_NAME_SERVERS"] = _with_port(servers, CA_PORT, mine == "ca")
-        made["EPICS_PVA_NAME_SERVERS"] = _with_port(servers, PVA_PORT, mine == "pva")
+        mine = str(wanted.spec.get("protocol") or "ca")
+        made["EPICS_CA_NAME_SERVERS"] = _asked_by("ca", servers, mine)
+        made["EPICS_PVA_NAME_SERVERS"] = _asked_by("pva", servers, mine)
     if addresses:
         made["EPICS_CA_ADDR_LIST"] = made["EPICS_PVA_ADDR_LIST"] = " ".join(addresses)
     if addresses or (servers and not wanted.host_network):
@@ -35,14 +39,16 @@ def epics_environment(wanted: Wanted) -> dict[str, str]:
     return {name: value for name, value in made.items() if value}
 
 
-def _with_port(servers: list[str], port: int, explicit: bool) -> str:
-    """Those without a port at the protocol's own, those with one if they are of it."""
-    bare = {server: ":" not in server for server in servers}
-    return " ".join(
-        f"{server}:{port}" if bare[server] else server
-        for server in servers
-        if bare[server] or explicit
-    )
+def _asked_by(protocol: str, servers: list[str], mine: str) -> str:
+    """The name servers of a protocol, each with a port."""
+    asked = []
+    for server in servers:
+        host, colon, port = server.rpartition(":")
+        if not colon:
+            asked.append(f"{server}:{PORTS[protocol]}")
+        elif USUAL.get(port, mine) == protocol:
+            asked.append(f"{host}:{port}")
+    return " ".join(asked)
 
 
 def service(wanted: Wanted) -> Object:

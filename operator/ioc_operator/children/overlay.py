@@ -1,7 +1,9 @@
 """`podTemplate` over the pod that we make: the overlay wins, piece by piece.
 
-Maps are merged; lists whose elements have a name of some kind are merged by it; other
-lists are replaced; null removes. Whether the result is a pod, the API server judges.
+Maps are merged; lists whose elements have a name of some kind are merged by it;
+tolerations are added; other lists are replaced; null removes. An environment variable or
+a volume takes the place of ours of that name: each has one kind of source, and two merged
+would have two. Whether the result is a pod, the API server judges.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ KEYS: Final = {
     "topologySpreadConstraints": "topologyKey",
 }
 """What tells the elements of a list apart."""
+WHOLE: Final = frozenset({"env", "volumes"})
+"""Lists whose elements are not merged, but replaced."""
+ADDED: Final = frozenset({"tolerations"})
+"""Lists that grow: without our own, a lost node would be worked around."""
 
 
 def merge(base: Any, over: Any, field: str = "") -> Any:
@@ -32,18 +38,19 @@ def merge(base: Any, over: Any, field: str = "") -> Any:
                 merged[name] = merge(base[name], value, name) if name in base else value
         return {name: merged[name] for name in [*base, *over] if name in merged}
     if isinstance(base, list) and isinstance(over, list) and field in KEYS:
-        return _merge_by(KEYS[field], base, over)
+        return _merge_by(field, base, over)
+    if isinstance(base, list) and isinstance(over, list) and field in ADDED:
+        return base + over
     return over
 
 
-def _merge_by(key: str, base: list[Any], over: list[Any]) -> list[Any]:
+def _merge_by(field: str, base: list[Any], over: list[Any]) -> list[Any]:
     """Elements of the same key are merged in place, the others come after."""
-    rest = list(over)
-    merged = []
+    key, rest, merged = KEYS[field], list(over), []
     for element in base:
-        own = element.get(key) if isinstance(element, Mapping) else None
-        for other in [each for each in rest if _key(each, key) == own and own is not None]:
-            element = merge(element, other)
+        own = _key(element, key)
+        for other in [each for each in over if own is not None and _key(each, key) == own]:
+            element = other if field in WHOLE else merge(element, other)
             rest.remove(other)
         merged.append(element)
     return merged + rest

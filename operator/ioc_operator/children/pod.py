@@ -107,7 +107,9 @@ def _container(wanted: Wanted, settings: Settings, image: str) -> Object:
         },
         "startupProbe": _probe(wanted, "/ready", 1, START_SECONDS),
         "readinessProbe": _probe(wanted, "/ready", 1, 2),
-        "livenessProbe": _probe(wanted, "/live", 5, 3),
+        # Not every second: on a node that is short of CPU three late answers in a row are
+        # soon had, and a restart would not help. A hang drops outputs long before this.
+        "livenessProbe": _probe(wanted, "/live", 5, 3, timeout=3),
         "terminationMessagePolicy": "File",
         "volumeMounts": _mounts(wanted),
     }
@@ -131,31 +133,38 @@ def _container(wanted: Wanted, settings: Settings, image: str) -> Object:
 
 
 def _environment(wanted: Wanted) -> list[Object]:
-    """EPICS variables of the network block, then the user's, then ours: the last one wins."""
-    by_name: dict[str, Object] = {}
-    for name, value in epics_environment(wanted).items():
-        by_name[name] = {"name": name, "value": value}
-    for given in wanted.spec.get("env") or []:
-        by_name[str(given.get("name"))] = given
+    """Ours, then EPICS variables of the network block, then the user's.
+
+    The user's win over those of the network block, and may use any of them as `$(NAME)`;
+    ours are what the runtime knows its object by.
+    """
     key = wanted.key
-    for name, value in {
+    fixed = {
         "IOC_KIND": key.kind,
         "IOC_NAME": key.name,
         "IOC_NAMESPACE": key.namespace,
         "IOC_PROBE_PORT": str(wanted.probe_port),
         "IOC_REPORT": "1" if wanted.reports else "0",
-    }.items():
-        by_name[name] = {"name": name, "value": value}
-    for name, field in {"IOC_POD_NAME": "metadata.name", "IOC_POD_UID": "metadata.uid"}.items():
-        by_name[name] = {"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}
-    return list(by_name.values())
+    }
+    fields = {"IOC_POD_NAME": "metadata.name", "IOC_POD_UID": "metadata.uid"}
+    ours: list[Object] = [{"name": name, "value": value} for name, value in fixed.items()]
+    ours += [
+        {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+        for name, path in fields.items()
+    ]
+    rest: dict[str, Object] = {
+        name: {"name": name, "value": value} for name, value in epics_environment(wanted).items()
+    }
+    for given in wanted.spec.get("env") or []:
+        rest[str(given.get("name"))] = given
+    return ours + [entry for name, entry in rest.items() if name not in fixed | fields]
 
 
-def _probe(wanted: Wanted, path: str, period: int, failures: int) -> Object:
+def _probe(wanted: Wanted, path: str, period: int, failures: int, timeout: int = 1) -> Object:
     return {
         "httpGet": {"path": path, "port": wanted.probe_port},
         "periodSeconds": period,
-        "timeoutSeconds": 1,
+        "timeoutSeconds": timeout,
         "failureThreshold": failures,
     }
 

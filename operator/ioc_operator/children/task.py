@@ -25,7 +25,9 @@ def task_children(wanted: Wanted, judged: Judged, settings: Settings, default: s
         raise ValueError(f"{wanted.key} is not valid: nothing can be built from it")
     plan = judged.compiled.plan
     made = [
-        config_map(wanted, plan, config_name(wanted.key.name), wanted.input_hash(settings, default))
+        config_map(
+            wanted, judged, config_name(wanted.key.name), wanted.input_hash(settings, default)
+        )
     ]
     if wanted.has_service:
         made.append(service(wanted))
