@@ -34,6 +34,16 @@ from cluster.running import Operator
 from cluster.tasks import Tasks
 
 
+PATIENCE = 240
+"""Seconds for a test on a cluster: pods are started and ended in most of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(PATIENCE))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the tests to come need: it takes minutes once, and no test is to blame."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}

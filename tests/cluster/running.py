@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from cluster.operator_process import OperatorProcess, operator
+from cluster.operator_process import NAMESPACE, OperatorProcess, operator
 from cluster.rig import RUNTIME_IMAGE
 
 
@@ -14,12 +14,17 @@ class Operator:
 
     def __init__(self, kubeconfig: Path, directory: Path, *flags: str) -> None:
         self._kubeconfig, self._directory = kubeconfig, directory
-        self._flags = ("--runtime-image", RUNTIME_IMAGE, *flags)
+        own = ("--runtime-image", RUNTIME_IMAGE, "--lease-namespace", NAMESPACE)
+        self._flags = (*own, *flags)
         self._stack = ExitStack()
         self.process: OperatorProcess
 
     def __enter__(self) -> Operator:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._stack.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

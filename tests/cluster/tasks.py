@@ -39,7 +39,7 @@ class Tasks:
         return f"{self.namespace[-8:].upper()}:{name.upper()}:"
 
     def run(self, *args: str, **options: Any) -> str:
-        return self.kubectl(*args, "-n", self.namespace, **options)
+        return self.kubectl("-n", self.namespace, *args, **options)
 
     def apply(self, *manifests: Object) -> None:
         text = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
