@@ -21,17 +21,20 @@ TYPES: Final = {
 
 
 class Api:
-    """Requests with one token. `call` gives the code and the body of any answer."""
+    """Requests with one token, or as somebody else. `call` gives any answer."""
 
-    def __init__(self, rig: Rig, token: str | None = None) -> None:
-        self._url, self._token = rig.api_url, token or rig.admin_token
+    def __init__(self, rig: Rig, token: str | None = None, impersonate: str = "") -> None:
+        self._url = rig.api_url
+        self._headers = {"Authorization": f"Bearer {token or rig.admin_token}"}
+        if impersonate:
+            self._headers["Impersonate-User"] = impersonate
         self._tls = ssl.create_default_context(cafile=str(rig.ca_file))
 
     def call(
         self, method: str, path: str, body: Object | None = None, *, patch: str = ""
     ) -> tuple[int, Object]:
         """`patch`: "apply" or "merge"."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": TYPES[patch]}
+        headers = self._headers | {"Content-Type": TYPES[patch]}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, headers, method=method)
         try:
