@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import Final, Protocol
 
 from .kube.client import Client, Object
@@ -156,7 +157,7 @@ class Leader:
         try:
             lease = await self._client.get(LEASES, self._namespace, self._name)
         except NotFound:
-            body = self._body({}, self.identity, int(self._terms.duration), transitions=0)
+            body = self._body({}, self.identity, ceil(self._terms.duration), transitions=0)
             with suppress(Conflict):
                 self._lease = await self._client.create(LEASES, body, fenced=False)
                 self._fence.renewed(sent)
@@ -198,7 +199,7 @@ class Leader:
     async def _renew(self, lease: Object) -> None:
         sent = clock()
         self._lease = await self._write(
-            lease, holder=self.identity, duration=int(self._terms.duration), deadline=2.0
+            lease, holder=self.identity, duration=ceil(self._terms.duration), deadline=2.0
         )
         self._fence.renewed(sent)
 

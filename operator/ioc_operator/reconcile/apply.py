@@ -39,6 +39,7 @@ class Applier:
     def __init__(self, client: Client, store: Store, shared: Callable[[str], Sequence[Object]]):
         self._client, self._store, self._shared = client, store, shared
         self._prepared: set[str] = set()
+        self._one_prepares = asyncio.Lock()
         self._prints: dict[str, int] = {}  # by uid, as we left it
 
     def begin(self) -> None:
@@ -164,9 +165,12 @@ class Applier:
     async def _prepare(self, namespace: str) -> None:
         if namespace in self._prepared:
             return
-        for body in self._shared(namespace):
-            await self._client.apply(CHILDREN[body["kind"]], body)
-        self._prepared.add(namespace)
+        async with self._one_prepares:
+            if namespace in self._prepared:
+                return
+            for body in self._shared(namespace):
+                await self._client.apply(CHILDREN[body["kind"]], body)
+            self._prepared.add(namespace)
 
     async def _apply(self, body: Object) -> None:
         resource = CHILDREN[body["kind"]]
