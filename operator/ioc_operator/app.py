@@ -51,7 +51,8 @@ class Operator:
         self._settings = settings
         self._terms = Terms(settings.lease_duration, settings.renew_deadline, settings.retry_period)
         self._fence: Fence = LeaseFence(self._terms) if settings.leader_election else Open()
-        self._client = Client(credentials, self._fence, f"ioc-operator/{__version__} ({settings.identity})")
+        agent = f"ioc-operator/{__version__} ({settings.identity})"
+        self._client = Client(credentials, self._fence, agent)
         self._queue: Queue[Key] = Queue()
         self._store = Store(lambda key, urgent: self._queue.add(key, urgent=urgent))
         scope = settings.namespaces, settings.label_selector
