@@ -26,7 +26,7 @@ def literal(signal: Signal, value: Any) -> Any:
         raise BadValue(expectation(signal))
     if len(value) > signal.length:
         raise BadValue(f"at most {signal.length} elements, got {len(value)}")
-    return coerce(signal, [_one(signal, item) for item in value])
+    return _coerced(signal, [_one(signal, item) for item in value])
 
 
 def _one(signal: Signal, value: Any) -> Any:
@@ -35,8 +35,13 @@ def _one(signal: Signal, value: Any) -> Any:
         if isinstance(value, bool) and signal.type in ("enum", "string"):
             hint = f" ({UNQUOTED})"
         raise BadValue(expectation(_scalar(signal)) + hint)
+    return _coerced(_scalar(signal), value)
+
+
+def _coerced(signal: Signal, value: Any) -> Any:
+    """The value as a sample would become it; errors without their `expected`."""
     try:
-        return coerce(_scalar(signal), value)
+        return coerce(signal, value)
     except BadValue as error:
         raise BadValue(str(error).removeprefix("expected ")) from None
 

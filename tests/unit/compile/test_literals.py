@@ -73,3 +73,8 @@ def test_numbers_are_recognised_in_the_names_of_states(text: str):
 @pytest.mark.parametrize("text", ["Off", "e5", "1st", "A1", "Step 2", "-", ""])
 def test_words_are_no_numbers(text: str):
     assert not looks_like_number(text)
+
+
+def test_an_element_of_an_array_of_texts_that_is_too_long_is_said_in_plain_words():
+    with pytest.raises(BadValue, match=r"^at most 39 bytes of UTF-8, got 40$"):
+        literal(Signal("sa", "string", length=3), ["x" * 40])
