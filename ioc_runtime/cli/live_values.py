@@ -87,4 +87,7 @@ def read_values(
     os.environ[f"EPICS_{kind}_NAME_SERVERS"] = server
     os.environ[f"EPICS_{kind}_ADDR_LIST"] = ""
     os.environ[f"EPICS_{kind}_AUTO_ADDR_LIST"] = "NO"
-    return Clients().get([Address(protocol, name, name) for name in names], timeout)
+    clients = Clients()
+    readings = clients.get([Address(protocol, name, name) for name in names], timeout)
+    clients.forget(protocol)  # a connection that breaks off is an error in the server's log
+    return readings

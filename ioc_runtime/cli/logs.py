@@ -21,7 +21,7 @@ from ioc_runtime.cli.cluster_options import (
 )
 from ioc_runtime.cli.condition_table import mapping, text
 from ioc_runtime.cli.failure import Exit, Failure
-from ioc_runtime.cli.pod_log import readable
+from ioc_runtime.cli.pod_log import as_json, readable
 
 CONTAINER: Final = "ioc"
 LOOK: Final = 1.0
@@ -52,7 +52,7 @@ def logs(
         int | None, typer.Option("--tail", min=0, help="Only so many of the last lines.")
     ] = None,
     output: Annotated[
-        Format, typer.Option("--output", "-o", help="json: the lines as the runtime wrote them.")
+        Format, typer.Option("--output", "-o", help="json: one object per line.")
     ] = Format.text,
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
@@ -124,7 +124,7 @@ class _Reader:
 
     def _print(self, line: str) -> None:
         if self._output is Format.json:
-            print(line, flush=True)
+            print(as_json(line), flush=True)
         elif (shown := readable(line)) is not None:
             self._out.print(shown)
 

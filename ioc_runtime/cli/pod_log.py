@@ -40,6 +40,13 @@ def readable(line: str) -> Text | None:
     return Text.assemble((f"{_clock(event.get('time')):12}  ", "dim"), (printable(text), style))
 
 
+def as_json(line: str) -> str:
+    """A line as JSON: what the runtime has not said itself becomes a `printed`."""
+    if _event(line) is not None:
+        return line
+    return json.dumps({"say": "printed", "text": line.rstrip()}, ensure_ascii=False)
+
+
 def _event(line: str) -> dict[str, Any] | None:
     try:
         event = json.loads(line)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ioc_runtime.cli.logs import container_of, run_of, waiting_for
-from ioc_runtime.cli.pod_log import readable
+from ioc_runtime.cli.pod_log import as_json, readable
 
 NOON = 1_772_366_400.25
 CLOCK = f"{datetime.fromtimestamp(NOON):%H:%M:%S.250}"
@@ -60,6 +60,13 @@ def test_what_the_runtime_did_not_say_is_shown_as_it_is():
 )
 def test_what_tells_nobody_anything_is_left_out(line: str):
     assert readable(line) is None
+
+
+def test_as_json_every_line_says_something():
+    own = json.dumps({"say": "state", "state": "RUN"})
+    assert as_json(own) == own
+    for line in ("2026 ERR pvxs", "[1]", '{"no": "say"}'):
+        assert json.loads(as_json(line)) == {"say": "printed", "text": line}
 
 
 @pytest.mark.parametrize("time", [None, "noon", True, 1e300, -1e300])
