@@ -12,7 +12,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -59,8 +59,8 @@ class Series:
     count: int = 1
     posted: float = 0.0
     seen: float = 0.0
-    behind: bool = field(default=False)
-    """The cluster has not been told of the last count."""
+    queued: bool = False
+    """It is about to be posted, with whatever count it has then."""
 
 
 Bucket = tuple[str, str, str]
@@ -90,8 +90,7 @@ class Recorder:
         series = self._known.get(bucket)
         if series is not None and now - series.seen < SERIES:
             series.count, series.seen = series.count + 1, now
-            if series.behind or now - series.posted < PACE:
-                series.behind = True
+            if series.queued or now - series.posted < PACE:
                 self.outcomes.add("aggregated")
                 return
         else:
@@ -99,9 +98,9 @@ class Recorder:
             self._known[bucket] = series
             while len(self._known) > KNOWN:
                 self._known.popitem(last=False)
-        series.behind = True
         try:
             self._queue.put_nowait(series)
+            series.queued = True
         except asyncio.QueueFull:
             self.outcomes.add("dropped")
 
@@ -126,7 +125,7 @@ class Recorder:
             await asyncio.sleep(-self._tokens / RATE)
 
     async def _post(self, series: Series) -> None:
-        series.posted, series.behind = self._clock(), False
+        series.posted, series.queued = self._clock(), False
         metadata = series.body["metadata"]
         if series.count > 1:
             change = {"series": {"count": series.count, "lastObservedTime": stamp()}}

@@ -301,8 +301,11 @@ class Client:
                 code = answer.status
                 if code >= 400:
                     raise error_of(code, parsed(raw), answer.headers, what)
-                return parsed(raw)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                found = json.loads(raw)
+                if not isinstance(found, dict):
+                    raise ValueError("the answer is no object")
+                return found
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             code = 0
             raise Unreachable(f"{what}: {said(error)}") from error
         finally:
