@@ -166,7 +166,8 @@ def _edits(case: str, rules: int, busy: int, count: int) -> Row:
         held = [said["held"] for said in _said(task.process, count)]
     p50, p99 = percentile(taken, 0.5), percentile(taken, 0.99)
     values = {"p50": p50, "p99": p99, "max": max(taken), "held": max(held)}
-    text = f"p50 {p50:.3f} s, p99 {p99:.3f} s; others held up for {max(held) * 1e3:.1f} ms at most"
+    usual, most = 1e3 * percentile(held, 0.5), 1e3 * max(held)
+    text = f"p50 {p50:.3f} s, p99 {p99:.3f} s; others held up {usual:.1f} ms, {most:.1f} at most"
     return Row(case, "ours", text, goal=f"p99 ≤ {GOAL} s", reached=p99 <= GOAL, values=values)
 
 
