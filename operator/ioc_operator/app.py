@@ -40,6 +40,7 @@ WHOLE: Final = (JOBS, PODS)
 OURS: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 LOOK: Final = 0.05
 """Seconds between two looks at whether something has come about."""
+STUCK: Final = 60.0
 GRACE: Final = 1.5
 """Seconds that reconciles which are under way may take at the end."""
 
@@ -259,7 +260,8 @@ class Operator:
     # What it says of itself
 
     def _ill(self) -> str:
-        return ""
+        seconds = self._owners.stuck()
+        return f"kopf's loop has not turned for {seconds:.0f} s" if seconds > STUCK else ""
 
     def _unready(self) -> str:
         if self._owners.trouble:

@@ -52,6 +52,13 @@ def place(record: logging.LogRecord) -> str:
     return record.name.removeprefix("ioc_operator.")
 
 
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Its tracebacks lead through itself alone; the line says what it is about."""
+    if record.exc_info:
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def not_in_a_thread(record: logging.LogRecord) -> bool:
     """What kopf warns of: it takes no signals in a thread. That is what the thread is for."""
     return "OS signals are ignored" not in str(record.msg)
@@ -65,6 +72,7 @@ def set_up(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     if level != "DEBUG":
+        handler.addFilter(lambda r: not r.name.startswith("kopf") or without_traceback(r))
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("kopf._core.reactor.running").addFilter(not_in_a_thread)

@@ -14,10 +14,12 @@ import asyncio
 import logging
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import aiohttp
 import kopf
 
 from .kube.client import Client
@@ -82,9 +84,14 @@ class Owners:
                 self.trouble = await self._follower.run()
             finally:
                 await self._follower.stop()
+                self._follower = None
             log.error("following IocTasks and IocJobs ended: %s", self.trouble)
             wait = 1.0 if self._loop.time() - began > 60 else min(30.0, wait * 2)
             await asyncio.sleep(wait * (0.5 + random.random()))
+
+    def stuck(self) -> float:
+        """Seconds since kopf's event loop turned last; 0 while it does not run."""
+        return time.monotonic() - self._follower.turned if self._follower else 0.0
 
     async def _served(self) -> None:
         """Wait until the API server has both kinds."""
@@ -127,9 +134,11 @@ class Follower:
         namespaces: tuple[str, ...],
         selector: str,
     ):
+        self.turned = time.monotonic()
+        """When kopf's event loop turned last."""
         self._credentials, self._hand_over = credentials, hand_over
         self._namespaces, self._selector = namespaces, selector
-        self._logins = 0
+        self._sessions: list[aiohttp.ClientSession] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -143,16 +152,13 @@ class Follower:
             if not ended.done():
                 ended.set_result(reason)
 
-        def body() -> None:
-            try:
-                asyncio.run(self._operate())
-                reason = "kopf has stopped"
-            except BaseException as error:  # whatever ended it, it is begun again
-                reason = f"{type(error).__name__}: {error}"
+        def tell_from_there(reason: str) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(tell, reason)
 
-        self._thread = threading.Thread(target=body, name="kopf", daemon=True)
+        self._thread = threading.Thread(
+            target=self._live, args=(tell_from_there,), name="kopf", daemon=True
+        )
         self._thread.start()
         return await ended
 
@@ -167,16 +173,50 @@ class Follower:
         while thread.is_alive() and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.02)
 
-    async def _operate(self) -> None:
+    def _live(self, tell: Callable[[str], None]) -> None:
+        """The thread: kopf until it ends, then what is left of it, within bounds."""
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(_overhear)
+        try:
+            loop.run_until_complete(self._operate(tell))
+        except Exception as error:  # whatever ended it, it is begun again
+            tell(f"{type(error).__name__}: {error}")
+        finally:
+            loop.run_until_complete(self._clear())
+            loop.close()
+
+    async def _operate(self, tell: Callable[[str], None]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=self._settings(),
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
-            stop_flag=self._stop,
         )
+        stopped = asyncio.create_task(self._stop.wait())
+        turns = asyncio.create_task(self._turn())
+        done, _ = await asyncio.wait([*tasks, stopped, turns], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopped}:
+            error = None if task.cancelled() else task.exception()
+            tell(f"{task.get_name()}: {error or 'ended'}")
+
+    async def _turn(self) -> None:
+        while True:
+            self.turned = time.monotonic()
+            await asyncio.sleep(1.0)
+
+    async def _clear(self) -> None:
+        """Cancel what runs, and do not wait for ever: kopf may wait for a login for ever."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_TIMEOUT / 2)
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        for session in self._sessions:
+            await session.close()
+        await asyncio.sleep(0.05)  # a TLS connection takes a few turns to close
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
@@ -200,12 +240,12 @@ class Follower:
         """A session that keeps its credentials fresh by itself; asked for again only when
         the server refuses them.
         """
-        await asyncio.sleep(min(30.0, 2.0 ** (self._logins - 1)) if self._logins else 0)
-        self._logins += 1
-        return kopf.AiohttpSession(
-            server=self._credentials.where.server,
-            aiohttp_session=self._credentials.session(headers={"User-Agent": "ioc-operator-watch"}),
-        )
+        times = len(self._sessions)
+        await asyncio.sleep(min(30.0, 2.0 ** (times - 1)) if times else 0)
+        session = self._credentials.session(headers={"User-Agent": "ioc-operator-watch"})
+        self._sessions.append(session)
+        server = self._credentials.where.server
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
@@ -225,3 +265,8 @@ class Follower:
             for resource in OWNERS.values():
                 settings.watching.label_selectors[GROUP, VERSION, resource.plural] = self._selector
         return settings
+
+
+def _overhear(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Kopf's own troubles as it ends; the reason of its end is told elsewhere."""
+    log.debug("kopf: %s", context.get("message"))

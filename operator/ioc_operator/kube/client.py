@@ -22,7 +22,7 @@ from ioc_operator.metrics import Counter, Histogram
 from .credentials import Credentials
 from .errors import Gone, KubeError, NotLeader, Unreachable, error_of
 from .fault import Fault
-from .resources import Resource
+from .resources import EVENTS, Resource
 
 Object = dict[str, Any]
 
@@ -284,7 +284,8 @@ class Client:
             data = json.dumps(body, separators=(",", ":")).encode()
         what = f"{verb} {path}"
         began, code = perf_counter(), 0
-        number = self._fault.before() if fenced else 0
+        counted = fenced and resource is not EVENTS
+        number = self._fault.before() if counted else 0
         try:
             async with (
                 asyncio.timeout(deadline),
@@ -309,7 +310,7 @@ class Client:
             code = 0
             raise Unreachable(f"{what}: {said(error)}") from error
         finally:
-            if fenced:
+            if counted:
                 self._fault.after(number)
             self.traffic.calls.add(verb, resource.plural or "discovery", str(code))
             self.traffic.seconds.observe(perf_counter() - began, verb)

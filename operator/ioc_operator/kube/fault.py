@@ -2,7 +2,7 @@
 
 `IOC_OPERATOR_FAULT=exit-before:7` ends it (no clean-up, exit code 86) right before the
 7th write goes out, `exit-after:7` once its answer is there and before anybody has seen
-it. Writes to Leases do not count. Without the variable nothing of this is in the way.
+it. Leases and Events do not count. Without the variable nothing of this is in the way.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def test_in_a_pod_the_lease_has_the_pod_s_name_and_namespace() -> None:
         (
             [],
             {"IOC_OPERATOR_LEADER_ELECTION": "maybe"},
-            "LEADER_ELECTION is 'maybe'; expected true",
+            "is 'maybe'; expected true",
         ),
         (["--lease-duration", "2"], {}, "expected each to be less than the next"),
         (["--nonsense"], {}, "unrecognized arguments: --nonsense"),
