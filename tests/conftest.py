@@ -44,6 +44,11 @@ settings.load_profile("house")
 HERE = Path(__file__).parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--regenerate` writes golden files anew: see tests/unit/operator/golden.py."""
+    parser.addoption("--regenerate", action="store_true", help="write golden files anew")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests in tests/runtime and tests/cluster carry the marker of that name."""
     for item in items:

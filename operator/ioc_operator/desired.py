@@ -115,7 +115,9 @@ class Wanted:
     @cached_property
     def manifest_json(self) -> str:
         """The manifest as the pod finds it."""
-        return json.dumps(self.manifest, sort_keys=True, separators=(",", ":"))
+        # Not in ASCII: a file of other letters would grow threefold, and not fit.
+        text = json.dumps(self.manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode()
 
     def default_image(self, settings: Settings, live: Mapping[str, str] | None = None) -> str:
         """The image it has where the manifest names none.
@@ -190,7 +192,7 @@ def _does_not_fit(wanted: Wanted, judged: Judged) -> Problem | None:
     name = wanted.key.name
     if "." in name:
         return Problem("metadata.name", name, "no dots: pods and Services are named after it")
-    size = len(wanted.manifest_json) + len(judged.plan_json)
+    size = len(wanted.manifest_json.encode()) + len(judged.plan_json)
     if size > LARGEST_CONFIG:
         expected = f"at most {LARGEST_CONFIG} bytes with the plan made from it, got {size}"
         return Problem("spec", NOTHING, expected)

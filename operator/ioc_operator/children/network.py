@@ -12,42 +12,41 @@ from ioc_operator.names import CA_PORT, PVA_PORT, PVA_SEARCH_PORT, labels
 Object = dict[str, Any]
 
 PORTS: Final = {"ca": CA_PORT, "pva": PVA_PORT}
-USUAL: Final = {str(port): protocol for protocol, port in PORTS.items()}
+USUAL: Final = {str(CA_PORT): "ca", str(PVA_PORT): "pva", str(PVA_SEARCH_PORT): "pva"}
 
 
 def epics_environment(wanted: Wanted) -> dict[str, str]:
     """EPICS variables of both protocols.
 
-    A name server without a port is asked by both protocols, one with the usual port of a
-    protocol by that, one with another port by the task's own (`protocol`). Where any
-    address is given, nothing is broadcast: in a pod that reaches the neighbours on the
-    same node and nobody else. Whoever needs more says it in `env`, which wins.
+    A server or address without a port is asked by both protocols, one with the usual port
+    of a protocol by that, one with another port by the task's own (`protocol`). Where any
+    is given, nothing is broadcast: in a pod that reaches the neighbours on the same node
+    and nobody else. Whoever needs more says it in `env`, which wins.
     """
     network = wanted.spec.get("network")
     network = network if isinstance(network, Mapping) else {}
     servers = [str(server) for server in network.get("nameServers") or []]
     addresses = [str(address) for address in network.get("addressList") or []]
+    mine = str(wanted.spec.get("protocol") or "ca")
     made: dict[str, str] = {}
-    if servers:
-        mine = str(wanted.spec.get("protocol") or "ca")
-        made["EPICS_CA_NAME_SERVERS"] = _asked_by("ca", servers, mine)
-        made["EPICS_PVA_NAME_SERVERS"] = _asked_by("pva", servers, mine)
-    if addresses:
-        made["EPICS_CA_ADDR_LIST"] = made["EPICS_PVA_ADDR_LIST"] = " ".join(addresses)
-    if addresses or (servers and not wanted.host_network):
-        made["EPICS_CA_AUTO_ADDR_LIST"] = made["EPICS_PVA_AUTO_ADDR_LIST"] = "NO"
+    for protocol, port in PORTS.items():
+        name = protocol.upper()
+        made[f"EPICS_{name}_NAME_SERVERS"] = _asked_by(protocol, servers, mine, f":{port}")
+        made[f"EPICS_{name}_ADDR_LIST"] = _asked_by(protocol, addresses, mine)
+        if addresses or (servers and not wanted.host_network):
+            made[f"EPICS_{name}_AUTO_ADDR_LIST"] = "NO"
     return {name: value for name, value in made.items() if value}
 
 
-def _asked_by(protocol: str, servers: list[str], mine: str) -> str:
-    """The name servers of a protocol, each with a port."""
+def _asked_by(protocol: str, places: list[str], mine: str, port: str = "") -> str:
+    """Those of the servers or addresses that a protocol asks; `port` for those without."""
     asked = []
-    for server in servers:
-        host, colon, port = server.rpartition(":")
+    for place in places:
+        _, colon, given = place.rpartition(":")
         if not colon:
-            asked.append(f"{server}:{PORTS[protocol]}")
-        elif USUAL.get(port, mine) == protocol:
-            asked.append(f"{host}:{port}")
+            asked.append(place + port)
+        elif USUAL.get(given, mine) == protocol:
+            asked.append(place)
     return " ".join(asked)
 
 

@@ -11,7 +11,15 @@ from typing import Any, Final
 from ioc_operator.children.network import epics_environment
 from ioc_operator.children.overlay import merge
 from ioc_operator.desired import Wanted
-from ioc_operator.names import CA_PORT, CONTAINER, PVA_PORT, PVA_SEARCH_PORT, RUNTIME, labels
+from ioc_operator.names import (
+    CA_PORT,
+    CONTAINER,
+    GROUP,
+    PVA_PORT,
+    PVA_SEARCH_PORT,
+    RUNTIME,
+    labels,
+)
 from ioc_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -43,17 +51,28 @@ def pod_template(
     spec = _pod(wanted, settings, image, config_map) | more
     overlay = wanted.spec.get("podTemplate")
     overlay = overlay if isinstance(overlay, Mapping) else {}
-    given = overlay.get("metadata")
-    given = given if isinstance(given, Mapping) else {}
-    # The overlay wins but for what we find the pod by.
     own = {
         "labels": labels(wanted.key.kind, wanted.key.name, wanted.uid),
         "annotations": dict(annotations),
     }
     over = overlay.get("spec")
     return {
-        "metadata": merge(given, own),
+        "metadata": _metadata(overlay.get("metadata"), own),
         "spec": merge(spec, over) if isinstance(over, Mapping) else spec,
+    }
+
+
+def _metadata(over: Any, own: Mapping[str, Any]) -> Object:
+    """The overlay's, but for names that are ours: we find the pod by them."""
+    given = over if isinstance(over, Mapping) else {}
+    return dict(given) | {
+        field: {
+            name: value
+            for name, value in (given.get(field) or {}).items()
+            if not name.startswith(f"{GROUP}/")
+        }
+        | entries
+        for field, entries in own.items()
     }
 
 
