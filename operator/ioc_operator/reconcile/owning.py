@@ -19,8 +19,8 @@ HOLDING: Final = ("StatefulSet", "Pod", "Job")
 
 
 class Owning:
-    """Who may serve which names. `granted` is called with keys that got what they waited
-    for.
+    """Who may serve which names. `granted` is called with keys for which that may have
+    changed.
     """
 
     def __init__(self, store: Store, granted: Callable[[Key], None]):
@@ -99,12 +99,17 @@ class Owning:
         """Its custom resource is gone; the claim goes with the last pod."""
         self._claims.withdraw(key)
         if not any(child.kind in HOLDING for child in self._store.of(key)):
-            for other in self._claims.release(key):
-                self._granted(other)
+            self._tell(self._claims.release(key))
 
     def _pass_on(self) -> None:
-        for other in self._claims.retry():
-            self._granted(other)
+        self._tell(self._claims.retry())
+
+    def _tell(self, granted: list[Key]) -> None:
+        """Those who got what they waited for, and those who now wait for somebody else."""
+        for key in granted:
+            self._granted(key)
+        for key in self._claims.waiting if granted else ():
+            self._granted(key)
 
     def held(self, key: Key) -> str | None:
         """The prefix that it holds."""
