@@ -61,7 +61,13 @@ def test_a_new_pv_replaces_the_pod(operator: Operator, tasks: Tasks):
     tasks.apply(task("guard", prefix))
     tasks.ready("guard")
     before = tasks.uid("guard")
-    tasks.patch("guard", {"outputs": {"extra": {"type": "bool"}}})
+    more = {"id": "extra", "condition": "pressure > 100", "outputs": {"extra": 1}}
+    edit = {
+        "outputs": {"extra": {"type": "bool"}},
+        "ruleDefaults": {"extra": 0},
+        "rules": [*rule("pressure > limit"), more],
+    }
+    tasks.patch("guard", edit)
     tasks.wait(in_force, "guard")
     tasks.ready("guard")
     assert tasks.uid("guard") != before
