@@ -33,7 +33,6 @@ from cluster.rig import Rig, RigError, build, why_not
 from cluster.running import Operator
 from cluster.tasks import Tasks
 
-
 PATIENCE = 240
 """Seconds for a test on a cluster: pods are started and ended in most of them."""
 

@@ -32,7 +32,8 @@ def plugin(source: str) -> dict[str, object]:
 
 def test_a_plugin_that_cannot_start_is_named_and_an_edit_mends_it(operator: Operator, tasks: Tasks):
     prefix = tasks.prefix("guard")
-    tasks.apply(task("guard", prefix, plugin=plugin("import no_such_module\n")))
+    source = "import no_such_module\nfrom ioc_runtime import TaskBase\nclass Guard(TaskBase): ...\n"
+    tasks.apply(task("guard", prefix, plugin=plugin(source)))
     found = tasks.wait(lambda t: of(t, "Stalled"), "guard")
     said = json.dumps(found["status"])
     assert "no_such_module" in said
