@@ -8,7 +8,8 @@ list without duplicates), and all that reads a value of any type, or a map of su
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ioc_runtime.compile.names import LONGEST_OBJECT
@@ -30,10 +31,24 @@ def rule(cel: str, message: str) -> Rule:
     return {"rule": cel, "message": message}
 
 
-def _with(fields: Iterable[str], holds: str, message: str) -> Iterable[Said]:
-    """For each field: where it is given, something must hold."""
-    for field in fields:
-        yield f"!has(self.{field}) || {holds}", f"{field}: expected {message}"
+def _with(fields: Sequence[str], holds: str, message: str) -> Said:
+    """What must hold where one of these fields is given."""
+    given = " || ".join(f"has(self.{field})" for field in fields)
+    return f"({holds}) || !({given})", f"{', '.join(fields)}: expected {message}"
+
+
+def merged(rules: Sequence[Said]) -> Rule:
+    """Several rules as one, which gives the sentence of the first that does not hold.
+
+    A server works out each rule of each element of a map anew with every write, also of
+    the status: what stands in a model of which there are a thousand has to be short.
+    """
+    *others, (_, last) = rules
+    words = "".join(f"!({cel}) ? {json.dumps(message)} : " for cel, message in others)
+    return {
+        "rule": " && ".join(f"({cel})" for cel, _ in rules),
+        "messageExpression": words + json.dumps(last),
+    }
 
 
 _NUMBER: Final = "self.type in ['float', 'int']"
@@ -42,26 +57,24 @@ _SINGLE: Final = "!has(self.length)"
 
 SIGNAL: Final[tuple[Said, ...]] = (
     (
-        "self.type != 'enum' || (has(self.states) && self.states.size() > 0)",
+        "has(self.states) || self.type != 'enum'",
         "states: expected the names of the states with type enum",
     ),
     (
-        f"!has(self.states) || self.states.size() == 0 || {_STATED}",
-        "states: expected type bool or enum with them",
+        "!has(self.states) || self.states.size() == 0 && self.type != 'enum' || "
+        "self.type == 'enum' && self.states.size() > 0 || "
+        "self.type == 'bool' && self.states.size() == 2",
+        "states: expected at least one for an enum, two for a bool, none for another type",
     ),
+    _with(("unit", "display"), _NUMBER, "type float or int with them"),
+    _with(("precision",), "self.type == 'float'", "type float with it"),
+    _with(("alarms",), f"{_NUMBER} && {_SINGLE}", "a single float or int with it"),
+    _with(("buffer",), _SINGLE, "a single value, not an array"),
     (
-        "self.type != 'bool' || !has(self.states) || self.states.size() in [0, 2]",
-        "states: expected two of them for a bool",
+        f"!has(self.severity) || {_STATED} && {_SINGLE} && "
+        "self.severity.all(n, has(self.states) && n in self.states)",
+        "severity: expected a single bool or enum, and the names of its states",
     ),
-    *_with(("unit", "display"), _NUMBER, "type float or int with it"),
-    *_with(("precision",), "self.type == 'float'", "type float with it"),
-    *_with(("alarms",), f"({_NUMBER} && {_SINGLE})", "a single float or int with it"),
-    *_with(("severity",), f"({_STATED} && {_SINGLE})", "a single bool or enum with it"),
-    (
-        "!has(self.severity) || self.severity.all(n, has(self.states) && n in self.states)",
-        "severity: expected the names of states",
-    ),
-    *_with(("buffer",), _SINGLE, "a single value, not an array"),
 )
 
 _REPORTS: Final = (
@@ -113,45 +126,48 @@ def _common(kind: str) -> tuple[Said, ...]:
 
 RULES: Final[Mapping[str, tuple[Said, ...]]] = {
     "Range": (("self.low < self.high", "expected `low` below `high`"),),
-    "Alarms": tuple(
+    "Alarms": (
         (
-            f"!has(self.{low}) || !has(self.{high}) || self.{low} <= self.{high}",
-            f"expected `{low}` not above `{high}`",
-        )
-        for low, high in (
-            ("lolo", "low"),
-            ("lolo", "high"),
-            ("lolo", "hihi"),
-            ("low", "high"),
-            ("low", "hihi"),
-            ("high", "hihi"),
-        )
+            "!has(self.lolo) || (!has(self.low) || self.lolo <= self.low) && "
+            "(!has(self.high) || self.lolo <= self.high) && "
+            "(!has(self.hihi) || self.lolo <= self.hihi)",
+            "expected `lolo` not above low, high and hihi",
+        ),
+        (
+            "!has(self.low) || (!has(self.high) || self.low <= self.high) && "
+            "(!has(self.hihi) || self.low <= self.hihi)",
+            "expected `low` not above high and hihi",
+        ),
+        (
+            "!has(self.high) || !has(self.hihi) || self.high <= self.hihi",
+            "expected `high` not above hihi",
+        ),
     ),
     "Input": (
         *SIGNAL,
-        *_with(("poll", "maxAge", "invalidHold"), "has(self.link)", "a `link` with it"),
-        *_with(
+        _with(("poll", "maxAge", "invalidHold"), "has(self.link)", "a `link` with them"),
+        _with(
             ("drive", "persist"),
             "!has(self.link)",
-            "no such field: the input has a link, it is no set-point",
+            "none of them: the input has a link, it is no set-point",
         ),
-        *_with(("drive",), f"({_NUMBER} && {_SINGLE})", "a single float or int with it"),
+        _with(("drive",), f"{_NUMBER} && {_SINGLE}", "a single float or int with it"),
     ),
     "Output": (
         *SIGNAL,
-        *_with(
-            ("readback", "tolerance", "timeout", "retries"), "has(self.link)", "a `link` with it"
+        _with(
+            ("readback", "tolerance", "timeout", "retries"), "has(self.link)", "a `link` with them"
         ),
         (
             f"!has(self.tolerance) || self.tolerance == 0.0 || {_NUMBER}",
             "tolerance: expected type float or int with it",
         ),
-        *_with(
+        _with(
             ("latch",),
-            f"(self.type != 'string' && {_SINGLE})",
+            f"self.type != 'string' && {_SINGLE}",
             "a single float, int, bool or enum to latch",
         ),
-        *_with(("persist",), "has(self.latch)", "a `latch` with it"),
+        _with(("persist",), "has(self.latch)", "a `latch` with it"),
     ),
     "Requirement": (
         (
@@ -160,7 +176,7 @@ RULES: Final[Mapping[str, tuple[Said, ...]]] = {
         ),
         ("has(self.vote) == has(self.conditions)", "expected `vote` and `conditions` together"),
         ("has(self.trip) == has(self.input)", "expected `trip` and `input` together"),
-        *_with(("reset",), "has(self.trip)", "a `trip` with it"),
+        _with(("reset",), "has(self.trip)", "a `trip` with it"),
     ),
     "Plugin": (
         (

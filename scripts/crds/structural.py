@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from ioc_runtime.spec.base import NAME_PATTERN, PATTERNS
 from ioc_runtime.spec.plugin import FILE_PATTERN
-from scripts.crds.rules import RULES, Rule, rule
+from scripts.crds.rules import RULES, Rule, merged, rule
 
 Schema = dict[str, Any]
 
@@ -49,7 +49,8 @@ def _convert(given: Schema, defs: dict[str, Schema], *, top: bool = False) -> Sc
     made = _described(given, default=not given.get("properties"))
     made |= {name: given[name] for name in KEPT if name in given}
     titled = RULES.get(given.get("title", ""), ()) if "properties" in given else ()
-    rules = [rule(*each) for each in titled]
+    apart = [rule(*each) for each in titled]
+    rules = apart if top or len(apart) < 2 else [merged(titled)]
     rules += _bounds(given, made)
     if "items" in given:
         made["items"] = _convert(given["items"], defs)

@@ -103,22 +103,25 @@ BOUNDS: Final = (
 )
 
 OF_SIGNALS: Final = (
+    Bad("an enum of no states", inputs(type="enum", states=[]), "at least one for an enum, two"),
     Bad("an enum without states", inputs(type="enum"), "states: expected the names of the states"),
     Bad(
         "states of a float",
         outputs(type="float", states=["a", "b"]),
-        "states: expected type bool or enum with them",
+        "two for a bool, none for another type",
     ),
     Bad(
         "three states of a bool",
         outputs(type="bool", states=["a", "b", "c"]),
-        "states: expected two of them for a bool",
+        "states: expected at least one for an enum, two for a bool, none",
     ),
-    Bad("unit of a bool", inputs(type="bool", unit="V"), "unit: expected type float or int"),
+    Bad(
+        "unit of a bool", inputs(type="bool", unit="V"), "unit, display: expected type float or int"
+    ),
     Bad(
         "display of a string",
         outputs(type="string", display={"low": 0, "high": 1}),
-        "display: expected type float or int",
+        "unit, display: expected type float or int",
     ),
     Bad("precision of an int", inputs(type="int", precision=1), "precision: expected type float"),
     Bad(
@@ -129,32 +132,44 @@ OF_SIGNALS: Final = (
     Bad(
         "severity of a float",
         inputs(type="float", severity={"a": "MINOR"}),
-        "severity: expected a single bool or enum",
+        "severity: expected a single bool or enum, and the names of its states",
     ),
     Bad(
         "severity of no state",
         inputs(type="bool", states=["Off", "On"], severity={"Open": "MINOR"}),
-        "severity: expected the names of states",
+        "severity: expected a single bool or enum, and the names of its states",
     ),
     Bad(
         "buffer of an array",
         inputs(type="float", length=3, buffer=10),
         "buffer: expected a single value, not an array",
     ),
-    Bad("poll without a link", inputs(type="float", poll=1), "poll: expected a `link`"),
-    Bad("maxAge without a link", inputs(type="float", maxAge=1), "maxAge: expected a `link`"),
+    Bad(
+        "poll without a link",
+        inputs(type="float", poll=1),
+        "poll, maxAge, invalidHold: expected a `link`",
+    ),
+    Bad(
+        "maxAge without a link",
+        inputs(type="float", maxAge=1),
+        "poll, maxAge, invalidHold: expected a `link`",
+    ),
     Bad(
         "invalidHold without a link",
         inputs(type="float", invalidHold=1),
-        "invalidHold: expected a `link`",
+        "poll, maxAge, invalidHold: expected a `link`",
     ),
     Bad("a poll that is too fast", inputs(**LINKED, poll=0.001), "a number of at least 0.01"),
     Bad(
         "drive with a link",
         inputs(**LINKED, drive={"low": 0, "high": 1}),
-        "drive: expected no such field",
+        "drive, persist: expected none of them",
     ),
-    Bad("persist with a link", inputs(**LINKED, persist=True), "persist: expected no such field"),
+    Bad(
+        "persist with a link",
+        inputs(**LINKED, persist=True),
+        "drive, persist: expected none of them",
+    ),
     Bad(
         "drive of a bool",
         inputs(type="bool", drive={"low": 0, "high": 1}),
@@ -165,24 +180,32 @@ OF_SIGNALS: Final = (
         inputs(type="float", drive={"low": 5, "high": 5}),
         "expected `low` below `high`",
     ),
-    Bad("lolo above low", alarms(lolo=2, low=1), "expected `lolo` not above `low`"),
-    Bad("lolo above high", alarms(lolo=2, high=1), "expected `lolo` not above `high`"),
-    Bad("lolo above hihi", alarms(lolo=2, hihi=1), "expected `lolo` not above `hihi`"),
-    Bad("low above high", alarms(low=2, high=1), "expected `low` not above `high`"),
-    Bad("low above hihi", alarms(low=2, hihi=1), "expected `low` not above `hihi`"),
-    Bad("high above hihi", alarms(high=2, hihi=1), "expected `high` not above `hihi`"),
+    Bad("lolo above low", alarms(lolo=2, low=1), "expected `lolo` not above low, high and hihi"),
+    Bad("lolo above high", alarms(lolo=2, high=1), "expected `lolo` not above low, high and hihi"),
+    Bad("lolo above hihi", alarms(lolo=2, hihi=1), "expected `lolo` not above low, high and hihi"),
+    Bad("low above high", alarms(low=2, high=1), "expected `low` not above high and hihi"),
+    Bad("low above hihi", alarms(low=2, hihi=1), "expected `low` not above high and hihi"),
+    Bad("high above hihi", alarms(high=2, hihi=1), "expected `high` not above hihi"),
     Bad(
         "readback without a link",
         outputs(type="float", readback="ca://X"),
-        "readback: expected a `link`",
+        "readback, tolerance, timeout, retries: expected a `link`",
     ),
     Bad(
         "tolerance without a link",
         outputs(type="float", tolerance=1),
-        "tolerance: expected a `link`",
+        "readback, tolerance, timeout, retries: expected a `link`",
     ),
-    Bad("timeout without a link", outputs(type="float", timeout=1), "timeout: expected a `link`"),
-    Bad("retries without a link", outputs(type="float", retries=1), "retries: expected a `link`"),
+    Bad(
+        "timeout without a link",
+        outputs(type="float", timeout=1),
+        "readback, tolerance, timeout, retries: expected a `link`",
+    ),
+    Bad(
+        "retries without a link",
+        outputs(type="float", retries=1),
+        "readback, tolerance, timeout, retries: expected a `link`",
+    ),
     Bad(
         "tolerance of a bool",
         outputs(type="bool", link="ca://X", tolerance=1),

@@ -198,3 +198,40 @@ def placeable(manifest: Object) -> bool:
     metadata = manifest.get("metadata")
     named = isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
     return manifest.get("kind") in [*GOOD] and manifest.get("apiVersion") == API and named
+
+
+def largest() -> Object:
+    """As much as fits into the bounds: every rule of the definitions has most to do."""
+    limits = {"low": -1.0, "high": 1.0}
+    common = {"type": "float", "unit": "mbar", "description": "d" * 40, "display": limits}
+    alarms = {"lolo": 0, "low": 1, "high": 2, "hihi": 3}
+    inputs = {
+        f"i{n}".ljust(54, "x"): common | {"alarms": alarms, "link": f"ca://A:{n}", "maxAge": 5}
+        for n in range(1000)
+    }
+    outputs = {
+        f"o{n}".ljust(54, "x"): {"type": "bool", "link": f"pva://B:{n}", "latch": "rise"}
+        for n in range(1000)
+    }
+    rules = [
+        {"id": f"r{n}".ljust(49, "x"), "condition": "1 > 0", "outputs": {name: 1}}
+        for n, name in enumerate(outputs)
+    ]
+    files = {f"{'d' * 40}/f{n}.py": "x = 1\n" * 20 for n in range(100)}
+    spec = {
+        "prefix": "BIG:X:",
+        "inputs": inputs,
+        "outputs": outputs,
+        "rules": rules,
+        "ruleDefaults": dict.fromkeys(outputs, 0),
+        "plugin": {"inline": {"files": files}},
+    }
+    return {"apiVersion": API, "kind": "IocTask", "metadata": {"name": "big"}, "spec": spec}
+
+
+def test_the_rules_of_the_definitions_afford_the_largest_task(api: Api, space: str):
+    code, answer = create(api, space, largest(), dry=False)
+    assert code == 201, answer.get("message")
+    path = path_of("IocTask", space, "big")
+    edit = {"spec": {"suspend": True}}
+    assert api.good("PATCH", path, edit, patch="merge")["spec"]["suspend"] is True
