@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 import kopf
@@ -191,6 +191,8 @@ class Follower:
             registry=self._registry(),
             settings=self._settings(),
             standalone=True,
+            # Else kopf asks who we are, and a container's user has no name.
+            identity=cast(Any, "ioc-operator"),
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
         )
@@ -253,9 +255,9 @@ class Follower:
         settings.scanning.disabled = True  # we wait for the kinds ourselves, and need no CRDs
         settings.peering.standalone = True
         settings.process.ultimate_exiting_timeout = None
-        settings.queueing.idle_timeout = 1.0
+        settings.queueing.idle_timeout = 0.1
         settings.queueing.exit_timeout = 0.2
-        settings.watching.chunk_size = 500
+        settings.watching.chunk_size = 200
         settings.watching.server_timeout = 300
         settings.watching.reconnect_backoff = 1.0
         settings.networking.request_timeout = 30.0
