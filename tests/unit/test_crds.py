@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 
 from cluster.bad_objects import BAD, EDITS, Bad
+from ioc_operator.run import MEANT
 from ioc_operator.status import JobView, View, job_status, task_status
 from ioc_runtime.compile import ManifestError, compile_document
 from ioc_runtime.spec.base import Model
@@ -130,6 +131,12 @@ def test_the_server_fills_in_defaults_right_below_spec_alone(kind: str):
     assert {path.rpartition(".")[0] for path in at} == {"spec", ""}
     assert schema(kind)["properties"]["status"]["default"] == {"observedGeneration": -1}
     assert "spec.period" not in at, "a period that is given says something about the mode"
+
+
+@pytest.mark.parametrize("field", MEANT)
+def test_an_upgrade_fills_nothing_in_that_would_ask_for_another_run(field: str):
+    node = schema("IocJob")["properties"]["spec"]["properties"][field]
+    assert [path for path, each in below(field, node) if "default" in each] == []
 
 
 @EACH
