@@ -30,7 +30,7 @@ MANAGER: Final = "ioc-operator"
 STATUS_MANAGER: Final = "ioc-operator-status"
 DEADLINE: Final = 15.0
 """Seconds that a request may take, from waiting for a connection to the end of its answer."""
-PAGE: Final = 500
+PAGE: Final = 200
 SILENCE: Final = 100.0
 """Seconds without a word on a watch, bookmarks included, after which it is taken as dead."""
 META: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
