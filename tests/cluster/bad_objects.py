@@ -78,7 +78,7 @@ BOUNDS: Final = (
     Bad("a number for a boolean", {"suspend": 1}, "must be of type boolean"),
     Bad("a fraction for a whole number", inputs(type="float", length=2.5), "of type integer"),
     Bad("a list for a map", {"inputs": ["a"]}, "must be of type object"),
-    Bad("a map for a list", {"rules": {"a": 1}}, "must be of type array"),
+    Bad("a map for a list", {"rules": {}}, "must be of type array"),
     Bad("a text for an object", inputs(**{"type": 5}), "must be of type string"),
     Bad("a field that is missing", {"inputs": {"a": {}}}, "spec.inputs.a.type: Required value"),
     Bad("no condition in a rule", {"rules": [{"id": "r"}]}, "spec.rules[0].condition: Required"),

@@ -52,8 +52,12 @@ def documents() -> Iterator[Object]:
                 yield document
 
 
-def create(api: Api, space: str, manifest: Object, *, dry: bool = True) -> tuple[int, Object]:
-    path = path_of(manifest["kind"], space) + ("?dryRun=All" if dry else "")
+def create(
+    api: Api, space: str, manifest: Object, *, dry: bool = True, strict: bool = True
+) -> tuple[int, Object]:
+    """Create it as kubectl does (`strict`), or with unknown fields dropped."""
+    query = f"?fieldValidation={'Strict' if strict else 'Ignore'}" + "&dryRun=All" * dry
+    path = path_of(manifest["kind"], space) + query
     made = manifest | {"metadata": {"name": manifest["metadata"]["name"]}}
     return api.call("POST", path, made)
 
@@ -133,6 +137,12 @@ def test_both_kinds_are_listed_under_one_word_with_columns_of_their_own(crds: Ri
     assert kept["status"]["runtime"]["news"] == {"of": ["a", {"newer": "one"}]}
 
 
+def test_a_field_that_is_not_known_is_refused_by_name(api: Api):
+    code, answer = create(api, "default", Bad("x", {"inptus": {}}, "").object())
+    assert code == 400
+    assert 'unknown field "spec.inptus"' in answer["message"]
+
+
 def test_a_new_object_is_not_taken_for_one_that_was_seen(api: Api, space: str):
     code, answer = create(api, space, Bad("new", {}, "").object(), dry=False)
     assert code == 201
@@ -185,7 +195,7 @@ def test_what_the_server_says_to_a_broken_object_is_never_an_error_of_its_own(ap
         manifest = json.loads(text)
         if not placeable(manifest):
             continue
-        code, answer = create(api, "default", manifest)
+        code, answer = create(api, "default", manifest, strict=False)
         assert code in answers, f"seed {seed}: {code} {answer.get('message')}"
         if compiled is not None:
             assert code == 201, f"seed {seed}: {answer.get('message')}"
