@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from ioc_operator.children.config import config_map
@@ -10,6 +11,7 @@ from ioc_operator.children.stamp import metadata, stamp
 from ioc_operator.desired import Judged, Wanted
 from ioc_operator.names import CLAIM, CONTAINER, IMAGE, SHAPE, run_name
 from ioc_operator.settings import Settings
+from ioc_runtime.plan import Plan, to_json
 
 Object = dict[str, Any]
 
@@ -64,5 +66,11 @@ def job_children(
             "template": template,
         },
     }
-    config = config_map(wanted, judged, name, wanted.input_hash(settings, default), immutable=True)
+    hashed = wanted.input_hash(settings, default)
+    config = config_map(wanted, to_json(numbered(plan, number)), name, hashed, immutable=True)
     return [config, stamp(job)]
+
+
+def numbered(plan: Plan, number: int) -> Plan:
+    """The plan of the run with this number: the runtime shows it as RUN:ID and reports it."""
+    return replace(plan, job=replace(plan.job, run=number)) if plan.job is not None else plan

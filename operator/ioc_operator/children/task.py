@@ -26,7 +26,10 @@ def task_children(wanted: Wanted, judged: Judged, settings: Settings, default: s
     plan = judged.compiled.plan
     made = [
         config_map(
-            wanted, judged, config_name(wanted.key.name), wanted.input_hash(settings, default)
+            wanted,
+            judged.plan_json,
+            config_name(wanted.key.name),
+            wanted.input_hash(settings, default),
         )
     ]
     if wanted.has_service:

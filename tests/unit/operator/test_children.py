@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,8 +95,15 @@ def test_the_config_map_holds_the_manifest_and_the_plan_of_it(case: str):
     assert json.loads(data["manifest.json"]) == want.manifest
     assert found.compiled
     plan = from_json(data["plan.json"])
-    assert plan == found.compiled.plan
+    assert replace(plan, job=found.compiled.plan.job) == found.compiled.plan
+    assert (plan.job is None) == (want.key.kind == "IocTask")
     assert plan.config_hash == want.config_hash
+
+
+def test_a_run_is_told_its_number():
+    plan = from_json(find(children("job"), "ConfigMap")["data"]["plan.json"])
+    assert plan.job
+    assert plan.job.run == 3
 
 
 def test_the_most_that_inline_files_may_hold_fits_a_config_map():
