@@ -26,6 +26,7 @@ from .kube.client import Client
 from .kube.credentials import Credentials
 from .kube.errors import KubeError, NotFound
 from .kube.resources import OWNERS
+from .kube.watch import LONGEST_BACKOFF
 from .names import GROUP, VERSION, Key
 from .store import Owner
 
@@ -45,7 +46,7 @@ class Backoffs:
         wait = 0.5
         while True:
             yield wait * (0.5 + random.random())
-            wait = min(30.0, wait * 2)
+            wait = min(LONGEST_BACKOFF, wait * 2)
 
 
 class Owners:

@@ -17,7 +17,9 @@ from .resources import Resource
 
 log = logging.getLogger(__name__)
 
-LONGEST_BACKOFF: Final = 30.0
+LONGEST_BACKOFF: Final = 4.0
+"""Seconds between two tries, give or take a half: an edit made right after an outage waits
+as long, and few as our watches are, they do not keep a server from coming up."""
 SECONDS: Final = 300
 """Of one watch, before it is begun anew from where it was; spread, so that not all do so
 at once."""
@@ -76,11 +78,13 @@ class ListWatch:
             except Gone:
                 log.info("list of %s is read again: the watch was too old", self.resource.plural)
                 self._version = ""
+                failures = 0  # the server answers: no reason to wait for it
             except KubeError as error:
                 if not self.trouble:
+                    failures = 0
                     log.warning("list of %s is not followed: %s", self.resource.plural, error)
                 self.trouble = str(error)
-            failures = 0 if not self.trouble else failures + 1
+                failures += 1
             wait = min(LONGEST_BACKOFF, 0.5 * 2.0 ** min(failures, 10))
             await asyncio.sleep(wait * (0.5 + random.random()))
 
