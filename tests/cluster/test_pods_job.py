@@ -74,6 +74,9 @@ def test_a_new_run_id_or_argument_asks_for_another_run(operator: Operator, tasks
     tasks.patch("scan", {"runId": "again"}, "iocjob")
     tasks.wait(over(2), "scan", "iocjob")
     assert jobs(tasks) == ["scan-2"]
+    tasks.patch("scan", {"runArgs": {"kwargs": {"seconds": 0.1}}}, "iocjob")
+    found = tasks.wait(over(3), "scan", "iocjob")
+    assert found["status"]["runtime"]["job"]["run"] == 3
 
 
 def test_failures_are_told_apart_by_exit_code(operator: Operator, tasks: Tasks):
@@ -82,6 +85,7 @@ def test_failures_are_told_apart_by_exit_code(operator: Operator, tasks: Tasks):
     bad = tasks.wait(over(1), "bad", "iocjob")
     assert of(bad, "Failed")["status"] == "True"
     assert run(bad)["exitCode"] == 10
+    tasks.run("wait", "--for=condition=Failed", "iocjob/bad", "--timeout=5s")
     raises = tasks.wait(over(1), "raises", "iocjob")
     assert run(raises)["exitCode"] == 12
     assert "no such crystal" in of(raises, "Failed")["message"]
@@ -130,3 +134,24 @@ def test_a_suspended_job_waits_and_runs_when_it_may(operator: Operator, tasks: T
     assert tasks.pod("scan") is None
     tasks.patch("scan", {"suspend": False}, "iocjob")
     tasks.wait(over(1), "scan", "iocjob")
+
+
+def test_a_job_that_is_suspended_while_it_runs_stops_and_its_run_goes_on_later(
+    operator: Operator, tasks: Tasks
+):
+    tasks.apply(job("scan", tasks.prefix("scan"), seconds=3))
+    tasks.wait(started, "scan", "iocjob")
+    first = tasks.uid("scan")
+    tasks.patch("scan", {"suspend": True}, "iocjob")
+    tasks.wait(lambda t: of(t, "Suspended").get("status") == "True", "scan", "iocjob")
+    until = time.monotonic() + 20
+    while tasks.pod("scan") is not None:
+        assert time.monotonic() < until, "its pod is still there"
+        time.sleep(0.1)
+    found = tasks.get("iocjob", "scan")
+    assert not run(found).get("completionTime"), found["status"]
+    tasks.patch("scan", {"suspend": False}, "iocjob")
+    found = tasks.wait(over(1), "scan", "iocjob")
+    assert of(found, "Complete")["status"] == "True"
+    assert found["status"]["pod"]["uid"] != first
+    assert jobs(tasks) == ["scan-1"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import queue
 import sys
 import threading
@@ -107,10 +108,10 @@ def run(command: dict) -> object:
 
 
 print("up", flush=True)
-while True:
-    with open(fifo) as commands:
-        for line in commands:
-            answer = run(json.loads(line))
-            if hasattr(answer, "tolist"):
-                answer = answer.tolist()
-            print(json.dumps({"say": "done", "answer": answer}), flush=True)
+# Open for writing too: the pipe never ends, and no command falls between two openings.
+with open(os.open(fifo, os.O_RDWR)) as commands:
+    for line in commands:
+        answer = run(json.loads(line))
+        if hasattr(answer, "tolist"):
+            answer = answer.tolist()
+        print(json.dumps({"say": "done", "answer": answer}), flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from p4p.util import ThreadedWorkQueue
@@ -64,10 +65,9 @@ class Watch:
         """Of the last of the names, over CA."""
         self._queue = ThreadedWorkQueue(name="watch", workers=1, maxsize=1000).start()
         context = field.pva().context
-        for name in names:
-            pv = field.ca.pv(name)
-            pv.add_callback(self._over_ca, name=name, last=name == names[-1])
-            pv.auto_monitor = True
+        self._ends = [
+            field.ca.watch(name, partial(self._over_ca, name, name == names[-1])) for name in names
+        ]
         self._subscriptions = [
             context.monitor(field.prefix + name, self._over_pva(name), queue=self._queue)
             for name in names
@@ -80,6 +80,8 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         for subscription in self._subscriptions:
             subscription.close()
+        for end in self._ends:
+            end()
         self._queue.stop()
 
     def until(self, name: str, value: Any, timeout: float = 5.0) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,14 +105,12 @@ class Watch:
         self.units: dict[str, str] = {}
         self.lost: list[str] = []
         ca, pva = running.field.ca, running.field.pva()
-        self._pvs = []
+        self._ends = []
         self._queue = ThreadedWorkQueue(name="watch", workers=1).start()
         for name in names:
             pv = ca.pv(name)
             pv.connection_callbacks.append(self._connection)
-            pv.add_callback(self._on_ca, name_of=name, with_ctrlvars=False)
-            pv.auto_monitor = True
-            self._pvs.append(pv)
+            self._ends.append(ca.watch(name, partial(self._on_ca, name)))
         self._subscriptions = [
             pva.context.monitor(
                 running.plan.prefix + name,
@@ -127,8 +126,8 @@ class Watch:
         if not conn:
             self.lost.append(f"{pvname} over CA")
 
-    def _on_ca(self, name_of: str = "", value: Any = None, severity: int = 0, **_: Any) -> None:
-        self.ca[name_of].append((value, severity))
+    def _on_ca(self, name: str, value: Any, severity: int, **_: Any) -> None:
+        self.ca[name].append((value, severity))
 
     def _on_pva(self, name: str, value: Any) -> None:
         if isinstance(value, Exception):
@@ -138,15 +137,15 @@ class Watch:
         found = value["value"]
         found = found["index"] if hasattr(found, "getID") else found
         self.pva[name].append((found, value["alarm"]["severity"]))
-        if "display" in value:
+        if "display" in value and "units" in value["display"]:
             self.units[name] = value["display"]["units"]
 
     def close(self) -> None:
         for subscription in self._subscriptions:
             subscription.close()
         self._queue.stop()
-        for pv in self._pvs:
-            pv.clear_callbacks()
+        for end in self._ends:
+            end()
 
 
 @contextmanager
@@ -182,14 +181,11 @@ def test_conditions_parameters_and_transforms_change_and_no_client_is_disturbed(
 def properties_of(field: Field, name: str) -> Iterator[list[dict[str, Any]]]:
     """What a client is told that asks for properties alone (DBE_PROPERTY)."""
     told: list[dict[str, Any]] = []
-    ca, chid = field.ca._epics.ca, field.ca.pv(name).chid
-    kept = ca.create_subscription(
-        chid, use_ctrl=True, mask=8, callback=lambda **found: told.append(found)
-    )
+    end = field.ca.watch(name, lambda **found: told.append(found), use_ctrl=True, mask=8)
     try:
         yield told
     finally:
-        ca.clear_subscription(kept[2])
+        end()
 
 
 def test_what_records_say_of_themselves_changes_and_alarms_are_judged_at_once(running: Running):

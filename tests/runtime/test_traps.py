@@ -61,16 +61,14 @@ def watched(field: Field, *names: str) -> Iterator[dict[str, Seen]]:
 
 @contextmanager
 def over_ca(ca: Ca, name: str, seen: Seen) -> Iterator[None]:
-    import epics
-
     def update(value: Any, severity: int, posixseconds: float, nanoseconds: int, **_: Any) -> None:
         seen.append((value, severity, int(posixseconds) * 10**9 + nanoseconds))
 
-    kept = epics.ca.create_subscription(ca.pv(name).chid, use_time=True, callback=update)
+    end = ca.watch(name, update)
     try:
-        yield  # libca calls what is in `kept`
+        yield
     finally:
-        epics.ca.clear_subscription(kept[2])
+        end()
 
 
 @contextmanager
@@ -215,7 +213,7 @@ TOO_MUCH = [
     (
         "inputs: {a: {type: string, length: 2, value: [ELEMENT]}}",
         "spec.inputs.a.value",
-        "expected at most 39 bytes",
+        "at most 39 bytes",
     ),
 ]
 WORDS = {

@@ -141,6 +141,22 @@ class Ca:
         if pv.put(value, wait=True, timeout=10) != 1:
             raise CaRefused(name)
 
+    def watch(self, name: str, heard: Callable[..., None], **how: Any) -> Callable[[], None]:
+        """Subscribe to a PV, with its time stamps if nothing else is said; ends by a call.
+
+        Never by `auto_monitor` of a PV that is being connected: pyepics then subscribes once
+        here and once in libca's thread, and drops what libca calls for one of the two.
+        """
+        ca = self._epics.ca
+        kept = ca.create_subscription(
+            self.pv(name).chid, callback=heard, **(how or {"use_time": True})
+        )
+
+        def end() -> None:
+            ca.clear_subscription(kept[2])
+
+        return end
+
     def close(self) -> None:
         for pv in self._pvs.values():
             pv.disconnect()
