@@ -10,6 +10,7 @@ import atexit
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Protocol
 
@@ -92,6 +93,16 @@ class Links:
         self._thread.post(self._close)
         if not self._thread.stop(timeout):
             _log.warning("links did not close within %g s", timeout)
+
+    def missing(self, scheme: str) -> Iterator[str]:
+        """The PVs of this scheme that links are not connected to. From any thread."""
+        for up, signals in (
+            (self.inputs, self._plan.inputs),
+            (self.outputs, self._plan.outputs),
+        ):
+            for connected, signal in zip(up, signals, strict=True):
+                if not connected and signal.link is not None and signal.link.scheme == scheme:
+                    yield signal.link.name
 
     def write(self, o: int, value: Any) -> None:
         """Send a value out through output `o`'s link. Never waits; the newest value wins."""

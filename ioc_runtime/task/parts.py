@@ -20,6 +20,7 @@ from ioc_runtime.version import __version__
 
 if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
+    from ioc_runtime.epics.names.directory import Directory, Missing
     from ioc_runtime.epics.served import Served
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.state import StateFile
@@ -136,6 +137,22 @@ def make_engine(
 
     file = RecordFile(record)
     return Recorder(engine, file.keep), file
+
+
+def name_servers(missing: Missing) -> list[Directory]:
+    """What stands in for name servers, where the environment names some.
+
+    `missing` gives the names that the links of a scheme wait for.
+    """
+    if not any(os.environ.get(f"EPICS_{kind}_NAME_SERVERS") for kind in ("CA", "PVA")):
+        return []
+    from ioc_runtime.epics.names.directory import stand_in
+
+    try:
+        return stand_in(missing)
+    except OSError as error:
+        log.warning("the EPICS clients ask name servers themselves: %s", error)
+        return []
 
 
 def serve(

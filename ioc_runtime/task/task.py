@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ioc_runtime.engine.engine import Restored
@@ -31,6 +31,7 @@ from ioc_runtime.task.saying import Sayings
 if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
+    from ioc_runtime.epics.names.directory import Directory
     from ioc_runtime.job.job import Job
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
@@ -87,6 +88,7 @@ class Task:
         self._loaded: Loaded | None = None
         self._record: RecordFile | None = None
         self._links: Links | None = None
+        self._directories: list[Directory] = []
         self._loop: Loop | None = None
         self._runner: PluginRunner | None = None
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
@@ -121,6 +123,7 @@ class Task:
         self.engine, self._record = parts.make_engine(plan, functions, restored, options.record)
         self.events = Events(self.engine, self, self.counters)
         self.sample = self.events.sample  # the hot path, without a step in between
+        self._directories = parts.name_servers(self._missing)
         self._served, said = parts.serve(plan, options, self._put, self._audit)
         self.sayings.say("ports", **said)
         self.records = len(self._served.names)
@@ -164,6 +167,8 @@ class Task:
             self._loop.stop(LOOP_STOP)
         if self._links is not None:
             self._links.close(LINKS_STOP)
+        for directory in self._directories:
+            directory.close()
         if self._state is not None:
             if self._state.flush(FILES_STOP):
                 self._state.close()
@@ -205,6 +210,9 @@ class Task:
 
         self._links = Links(self.plan, self)
         self._links.open()
+
+    def _missing(self, scheme: str) -> Iterable[str]:
+        return self._links.missing(scheme) if self._links is not None else ()
 
     def _start_plugin(self) -> None:
         if self._loaded is None:

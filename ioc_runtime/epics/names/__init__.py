@@ -1,0 +1,1 @@
+"""Name servers: where the PVs of links are, when nothing is broadcast."""
