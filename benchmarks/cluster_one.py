@@ -25,6 +25,9 @@ from cluster.tasks import task
 
 APPLY_BAR = 3.0
 EDIT_BAR = 0.5
+SETTLED = 5.0
+"""Seconds after Ready. A kubelet looks at a pod it has just worked on only after its next
+listing of containers, once a second: an edit that comes within a second waits for that."""
 TASKS = "/apis/ioc-operator.dev/v1alpha1/namespaces/bench/ioctasks"
 
 
@@ -121,6 +124,7 @@ def edited(rig: Rig, api: Api, edits: int) -> list[Row]:
     api.ask("POST", TASKS, manifest)
     while not _ready(api.ask("GET", f"{TASKS}/edit")):
         time.sleep(0.05)
+    time.sleep(SETTLED)
     address = api.ask("GET", "/api/v1/namespaces/bench/services/edit")["spec"]["clusterIP"]
     alarm, effects, acknowledged = prefix + "alarm", [], []
     with PvClient(address) as client:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 
+from cluster.invariants import Object
 from cluster.pv import PvClient
 from cluster.rig import Rig
 from cluster.running import Operator
-from cluster.tasks import Tasks, of, task
+from cluster.tasks import Tasks, is_ready, of, task
+
+SOON = 5.0
+"""Seconds after which a link follows a source that answers, on a busy machine."""
 
 CLIENT_POD = {
     "apiVersion": "v1",
@@ -78,23 +82,49 @@ def test_another_pod_reads_the_pvs_by_the_services_name(operator: Operator, rig:
     assert said.split() == ["1.0", "1.0"]
 
 
-def test_one_task_follows_another_through_its_service(operator: Operator, tasks: Tasks):
+def test_one_task_follows_another_through_its_service_whichever_is_first(
+    operator: Operator, tasks: Tasks
+):
     source, sink = tasks.prefix("source"), tasks.prefix("sink")
     server = f"source.{tasks.namespace}.svc.cluster.local"
     follower = task("sink", sink, network={"nameServers": [server]})
     follower["spec"]["inputs"]["pressure"] = {"type": "float", "link": f"ca://{source}pressure"}
     follower["spec"]["inputs"]["same"] = {"type": "float", "link": f"pva://{source}pressure"}
-    tasks.apply(task("source", source), follower)
+    tasks.apply(follower)
+    tasks.ready("sink")
+    tasks.wait(connected("0/2"), "sink")
+    tasks.apply(task("source", source))  # until now its name is not in the DNS
     tasks.ready("source")
-    found = tasks.wait(
-        lambda t: t.get("status", {}).get("summary", {}).get("inputs") == "2/2", "sink"
-    )
+    follows_soon(tasks, source, sink, 7.5)
+    found = tasks.wait(connected("2/2"), "sink")
     assert of(found, "InputsConnected")["status"] == "True"
+    for value in (8.5, 9.5):
+        uid = tasks.uid("source")
+        tasks.delete("pod", "source-0")
+        tasks.wait(lambda t, uid=uid: other_pod(t, uid) and is_ready(t), "source")
+        follows_soon(tasks, source, sink, value)
+    assert tasks.get("ioctask", "sink")["status"]["pod"]["restarts"] == 0
+
+
+def other_pod(found: Object, uid: str | None) -> bool:
+    """Its pod is there, and is not this one."""
+    return found["status"].get("pod", {"uid": uid})["uid"] != uid
+
+
+def connected(inputs: str):
+    """The summary counts the inputs so."""
+    return lambda t: t.get("status", {}).get("summary", {}).get("inputs") == inputs
+
+
+def follows_soon(tasks: Tasks, source: str, sink: str, value: float) -> None:
+    """A put to the source arrives over both protocols, without waiting for a search."""
     with PvClient(tasks.address("source"), tasks.address("sink")) as client:
-        client.put(source + "pressure", 7.5)
-        client.wait_for(sink + "pressure", 7.5)
-        client.wait_for(sink + "same", 7.5)
+        client.put(source + "pressure", value)
+        began = time.monotonic()
+        client.wait_for(sink + "pressure", value, patience=SOON)
+        client.wait_for(sink + "same", value, patience=SOON)
         client.wait_for(sink + "alarm", 1)
+        print(f"followed {time.monotonic() - began:.2f} s after the source answered")
 
 
 def test_a_deleted_task_leaves_only_what_the_namespace_shares(operator: Operator, tasks: Tasks):
