@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench bench-peer reference crds lock clean \
+.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-cluster reference crds lock clean \
 	cluster cluster-down
 
 help:  ## say what there is
@@ -40,6 +40,9 @@ format: $(STAMP)  ## let ruff mend what it can
 
 bench: $(STAMP)  ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks
+
+bench-cluster: $(STAMP)  ## the operator's figures, on a cluster made for it, about 10 min
+	@$(BIN)/python -m benchmarks.cluster
 
 crds: $(STAMP)  ## crds/ and the chart's copies, from the models of ioc_runtime/spec
 	@$(BIN)/python -m scripts.crds

@@ -12,6 +12,7 @@ import json
 import ssl
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,27 @@ def edited(rig: Rig, api: Api, edits: int) -> list[Row]:
             effects.append(_effect(client, alarm, wanted, began) - began)
             time.sleep(1.1)  # people are slower still
     return [
+        *_steps(rig),
         _edit_row("edit → in force at a client", effects, goal=True),
         _edit_row("edit → acknowledged in the status", acknowledged, goal=False),
+    ]
+
+
+def _steps(rig: Rig) -> list[Row]:
+    """What the operator's part is, by the API server's own log of writes."""
+    steps: dict[str, list[float]] = {"configmaps": [], "pods": []}
+    begun: dict[str, datetime] = {}
+    for event in rig.audit_events():
+        ref, when = event.get("objectRef", {}), datetime.fromisoformat(event["stageTimestamp"])
+        ours = event.get("userAgent", "").startswith("ioc-operator")
+        edit = ref.get("resource") == "ioctasks" and not ref.get("subresource")
+        if event["verb"] == "patch" and ref.get("name") == "edit" and edit and not ours:
+            begun = dict.fromkeys(steps, when)
+        elif event["verb"] == "patch" and ours and ref.get("resource") in begun:
+            steps[ref["resource"]].append((when - begun.pop(ref["resource"])).total_seconds())
+    return [
+        _edit_row("edit → written to the ConfigMap", steps["configmaps"], goal=False),
+        _edit_row("edit → the kubelet is told (pod annotated)", steps["pods"], goal=False),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from cluster.pv import PvClient
@@ -123,3 +124,22 @@ def test_a_request_is_echoed_when_it_has_been_carried_out(operator: Operator, ta
     tasks.ready("guard")
     tasks.annotate("guard", "ioc-operator.dev/requestedAt=now-1")
     tasks.wait(lambda t: t["status"].get("lastHandledReconcileAt") == "now-1", "guard")
+
+
+def test_the_pod_before_an_edit_of_its_resources_is_never_called_ready_after_it(
+    operator: Operator, tasks: Tasks
+):
+    tasks.apply(task("guard", tasks.prefix("guard")))
+    tasks.ready("guard")
+    before = tasks.uid("guard")
+    tasks.patch("guard", {"resources": {"requests": {"cpu": "30m", "memory": "64Mi"}}})
+    seen = []
+    until = time.monotonic() + 40
+    while not (seen and seen[-1][0] and seen[-1][1] != before):
+        assert time.monotonic() < until, seen[-3:]
+        found = tasks.get("ioctask", "guard")
+        if found["status"]["observedGeneration"] == 2:
+            ready = of(found, "Ready")["status"] == "True"
+            seen.append((ready, found["status"].get("pod", {}).get("uid")))
+    assert (True, before) not in seen
+    assert len(seen) > 3

@@ -8,8 +8,8 @@ from ioc_operator.children.config import config_map
 from ioc_operator.children.network import service
 from ioc_operator.children.pod import pod_template
 from ioc_operator.children.stamp import metadata, stamp
-from ioc_operator.desired import Judged, Wanted
-from ioc_operator.names import CLAIM, IMAGE, SHAPE, config_name, labels
+from ioc_operator.desired import Judged, Wanted, digest
+from ioc_operator.names import CLAIM, IMAGE, SHAPE, TEMPLATE, config_name, labels
 from ioc_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -47,7 +47,6 @@ def _stateful_set(
     replaces it at once.
     """
     key = wanted.key
-    own = {CLAIM: prefix, IMAGE: default}
     template = pod_template(
         wanted,
         settings,
@@ -55,6 +54,9 @@ def _stateful_set(
         config_name(key.name),
         {CLAIM: prefix, SHAPE: shape},
     )
+    made_from = digest(template)
+    template["metadata"]["annotations"][TEMPLATE] = made_from
+    own = {CLAIM: prefix, IMAGE: default, TEMPLATE: made_from}
     spec: Object = {
         "replicas": 0 if wanted.suspend else 1,
         "serviceName": key.name,

@@ -10,7 +10,7 @@ from typing import Final
 from ioc_operator.children import stamp, task_children
 from ioc_operator.desired import Judged, Wanted, judge, read
 from ioc_operator.kube.client import Object
-from ioc_operator.names import APPLIED, CONFIG, GROUP, INPUT, SHAPE, config_name, pod_name
+from ioc_operator.names import APPLIED, CONFIG, GROUP, INPUT, SHAPE, TEMPLATE, config_name, pod_name
 from ioc_operator.settings import Settings
 from ioc_operator.status import ApplyError, Conflict, Facts, Pod, View, task_status
 from ioc_operator.store import Child, Owner, Store
@@ -158,8 +158,15 @@ class TaskReconciler:
             applied=scene.applied,
             config_hash=live,
             pod=pod,
-            pod_outdated=bool(pod and config and pod.shape != config.notes.get(SHAPE)),
+            pod_outdated=bool(pod and config and self._outdated(owner, pod, config)),
         )
+
+    def _outdated(self, owner: Owner, pod: Pod, config: Child) -> bool:
+        """Whether the pod was made for another shape of the plan, or from another template."""
+        key = owner.key
+        made = self._store.child("StatefulSet", key.namespace, key.name)
+        template = made.notes.get(TEMPLATE, "") if made is not None else ""
+        return pod.shape != config.notes.get(SHAPE) or pod.template != template
 
 
 def _behind(pod: Pod, wants: str, runtime: object) -> bool:

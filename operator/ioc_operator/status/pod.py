@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ioc_operator.conditions import cut
-from ioc_operator.names import CLAIM, CONFIG, CONTAINER, SHAPE
+from ioc_operator.names import CLAIM, CONFIG, CONTAINER, SHAPE, TEMPLATE
 
 _LONGEST_TEXT: Final = 4096
 """Bytes of a termination message that are kept: as many as the kubelet reads."""
@@ -72,6 +72,7 @@ class Pod:
     inits: tuple[Container, ...] = ()
     config: str = ""
     shape: str = ""
+    template: str = ""
     claim: str = ""
 
     @property
@@ -127,6 +128,7 @@ def read_pod(raw: Mapping[str, Any], container: str = CONTAINER) -> Pod:
         inits=tuple(_container(c) for c in _maps(status.get("initContainerStatuses"))),
         config=_text(notes.get(CONFIG)),
         shape=_text(notes.get(SHAPE)),
+        template=_text(notes.get(TEMPLATE)),
         claim=_text(notes.get(CLAIM)),
     )
 

@@ -11,7 +11,17 @@ import pytest
 
 from ioc_operator.children import namespace_children, stamp, task_children
 from ioc_operator.desired import Judged
-from ioc_operator.names import APPLIED, CLAIM, GROUP, IMAGE, INPUT, PROBE_PORT, SHAPE, labels
+from ioc_operator.names import (
+    APPLIED,
+    CLAIM,
+    GROUP,
+    IMAGE,
+    INPUT,
+    PROBE_PORT,
+    SHAPE,
+    TEMPLATE,
+    labels,
+)
 from ioc_operator.settings import Settings
 from ioc_runtime.plan import from_json
 from unit.operator.golden import (
@@ -184,7 +194,7 @@ def test_an_overlay_cannot_forge_what_a_pod_is_found_by():
     want, _ = judged("everything")
     meta = pod_of("everything")["metadata"]
     assert meta["labels"] == labels("IocTask", "everything", want.uid) | {"team": "vacuum"}
-    assert set(meta["annotations"]) == {CLAIM, SHAPE, "example.org/scrape"}
+    assert set(meta["annotations"]) == {CLAIM, SHAPE, TEMPLATE, "example.org/scrape"}
     assert meta["annotations"][CLAIM] == "BL01:ALL:"
     meta = pod_of("plain", podTemplate={"metadata": {"annotations": {f"{GROUP}/config": "x"}}})
     assert f"{GROUP}/config" not in meta["metadata"]["annotations"]

@@ -1,0 +1,100 @@
+"""An API server that answers late, wrongly, or not to the end: the operator gets there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.faulty_api import FAULTS, RETRY_AFTER, FaultyApi
+from cluster.invariants import check
+from cluster.operator_process import OperatorProcess, install, operator
+from cluster.rig import Rig
+from cluster.tasks import Tasks, current, of, task
+
+TASKS = 6
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(control_plane: Rig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(control_plane, tmp_path_factory.mktemp("operator"))
+
+
+@pytest.fixture
+def tasks(control_plane: Rig, namespace: str) -> Iterator[Tasks]:
+    yield Tasks(control_plane.kubectl, namespace)
+    check(control_plane.kubectl, namespace)
+
+
+@pytest.fixture
+def api(control_plane: Rig) -> Iterator[FaultyApi]:
+    with FaultyApi(control_plane) as made:
+        yield made
+
+
+@pytest.fixture
+def process(api: FaultyApi, kubeconfig: Path, tasks: Tasks, tmp_path: Path):
+    through = api.kubeconfig(kubeconfig, tmp_path / "through.kubeconfig")
+    flags = ("--namespace", tasks.namespace, "--lease-namespace", tasks.namespace)
+    with operator(through, tmp_path, "--no-leader-election", *flags) as made:
+        yield made
+
+
+def job(tasks: Tasks, name: str) -> dict[str, object]:
+    """A job whose pod never starts: there is no node."""
+    code = "from ioc_runtime import JobBase\nclass Run(JobBase):\n    def run(self): pass\n"
+    spec = {
+        "prefix": tasks.prefix(name),
+        "plugin": {"inline": {"files": {"run.py": code}}, "class": "Run"},
+    }
+    api = "ioc-operator.dev/v1alpha1"
+    return {"apiVersion": api, "kind": "IocJob", "metadata": {"name": name}, "spec": spec}
+
+
+def pending(found: dict[str, object]) -> bool:
+    return current(found) and of(found, "Ready").get("reason") in ("Starting", "PodMissing")
+
+
+def test_one_answer_in_three_is_wrong_and_everything_is_made_once(
+    control_plane: Rig, api: FaultyApi, process: OperatorProcess, tasks: Tasks
+) -> None:
+    names = [f"t{number}" for number in range(TASKS)]
+    tasks.apply(*(task(name, tasks.prefix(name)) for name in names), job(tasks, "scan"))
+    for name in names:
+        tasks.wait(current, name, patience=PATIENCE)
+        tasks.patch(name, {"parameters": {"limit": 7.0}})
+    tasks.wait(current, "scan", "iocjob", patience=PATIENCE)
+    uids = {name: tasks.get("statefulset", name)["metadata"]["uid"] for name in names}
+    for name in names:
+        found = tasks.wait(settled, name, patience=PATIENCE)
+        assert found["status"]["observedGeneration"] == found["metadata"]["generation"] == 2
+        assert '"limit":7' in tasks.get("configmap", f"{name}-config")["data"]["manifest.json"]
+    assert set(api.met) >= {*FAULTS, "watch cut"}, f"{api.met}\n{process.log}"
+    assert min(api.waited) >= RETRY_AFTER, "it was asked to wait"
+    assert {n: tasks.get("statefulset", n)["metadata"]["uid"] for n in names} == uids
+    jobs = tasks.run("get", "jobs", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert jobs == ["scan-1"]
+    api.at_peace = True
+    time.sleep(4.0)  # the last watches are cut, and what was held back is done
+    before = len(list(written(control_plane, tasks)))
+    time.sleep(4.0)
+    assert list(written(control_plane, tasks))[before:] == []
+    assert process.ask("/healthz")[0] == 200
+    assert "Traceback" not in process.log
+
+
+def settled(found: dict[str, object]) -> bool:
+    """Judged, made, and nothing is said to be wrong with it."""
+    return current(found) and not of(found, "Stalled") and of(found, "Ready")["reason"] != "Error"
+
+
+def written(rig: Rig, tasks: Tasks) -> Iterator[str]:
+    """The operator's writes to the namespace."""
+    for event in rig.audit_events():
+        ref = event.get("objectRef", {})
+        ours = event.get("userAgent", "").startswith("ioc-operator")
+        if ours and ref.get("namespace") == tasks.namespace and ref["resource"] != "events":
+            yield f"{event['verb']} {ref['resource']}/{ref.get('name')}"
