@@ -39,9 +39,12 @@ class Schedule(Generic[K]):
         self._later: list[tuple[float, int, K]] = []
         self._count = 0
         self._failures: dict[K, int] = {}
+        self._not_before: dict[K, float] = {}
 
     def add(self, key: K, now: float, *, urgent: bool = False) -> None:
-        """The key wants to be looked at now."""
+        """The key wants to be looked at now; one that was told to wait comes when it may."""
+        if self._not_before.get(key, now) > now:
+            return
         self._due.pop(key, None)
         if key in self._running:
             since, was_urgent = self._again.get(key, (now, False))
@@ -55,6 +58,7 @@ class Schedule(Generic[K]):
 
     def add_at(self, key: K, when: float) -> None:
         """Not before that time; an earlier one that is known already stays."""
+        when = max(when, self._not_before.get(key, when))
         if key in self._since or self._due.get(key, float("inf")) <= when:
             return
         self._due[key] = when
@@ -78,16 +82,23 @@ class Schedule(Generic[K]):
     def done(self, key: K, now: float) -> None:
         """It went well."""
         self._failures.pop(key, None)
+        self._not_before.pop(key, None)
         self._end(key, now)
 
     def failed(self, key: K, now: float, at_least: float = 0.0) -> float:
-        """It did not: it comes again after a time that doubles, and not before `at_least`
-        seconds. The seconds are returned. An event that adds it meanwhile is not held up.
+        """It did not: it comes again after a time that doubles. The seconds are returned.
+
+        An event that adds it meanwhile is not held up, unless the server has asked for
+        `at_least` so many seconds of peace.
         """
         times = self._failures.get(key, 0)
         self._failures[key] = times + 1
         wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(times, 30))
-        wait = max(at_least, wait) * (0.75 + 0.5 * self._chance())
+        chance = self._chance()
+        wait = max(at_least * (1.0 + 0.25 * chance), wait * (0.75 + 0.5 * chance))
+        if at_least:
+            self._not_before[key] = now + wait
+            self._due.pop(key, None)  # an earlier time that somebody else had set
         self._end(key, now)
         self.add_at(key, now + wait)
         return wait
@@ -101,6 +112,7 @@ class Schedule(Generic[K]):
         """Of a key that is gone for good: no memory of its failures."""
         self._failures.pop(key, None)
         self._due.pop(key, None)
+        self._not_before.pop(key, None)
 
     def next_due(self) -> float | None:
         """When the earliest of those that wait for their time comes up."""

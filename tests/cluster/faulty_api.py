@@ -26,7 +26,7 @@ FAULTS: Final = (
     "cut after it is done",
     "cut in the middle of the answer",
 )
-EVERY: Final = 3
+EVERY: Final = 5
 """Of so many requests one goes wrong."""
 RETRY_AFTER: Final = 1
 SLOW: Final = 2.0
@@ -42,8 +42,9 @@ class FaultyApi:
         self._rig = rig
         self.met: Counter[str] = Counter()
         """How often each fault was met, by name."""
-        self.waited: list[float] = []
-        """Seconds between a 429 and the next request for the same."""
+        self.waited: list[tuple[float, str]] = []
+        """Seconds between a 429 and the next request for the same, and what it was. Of patches:
+        several parts of the operator read the same lists, and Events are made at one address."""
         self.at_peace = False
         """Set it to let everything pass."""
         self.url = ""
@@ -90,21 +91,25 @@ class FaultyApi:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _stop(self) -> None:
-        await self._session.close()
         await self._runner.cleanup()
+        await self._session.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}  # of connections that were cut
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch"):
             return await self._watch(request)
         same = request.method, request.path
         if told := self._told_to_wait.pop(same, None):
-            self.waited.append(time.monotonic() - told)
+            self.waited.append((time.monotonic() - told, request.path))
         if self.at_peace or next(self._numbers) % EVERY:
             return await self._pass(request)
         fault = next(self._faults)
         self.met[fault] += 1
         if fault.isdigit():
-            if fault == "429":
+            if fault == "429" and request.method == "PATCH":
                 self._told_to_wait[same] = time.monotonic()
             return _refusal(int(fault))
         if fault == "slow":
@@ -121,7 +126,13 @@ class FaultyApi:
     def _ask(self, request: web.Request, body: bytes) -> Any:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
         url = self._rig.api_url + request.path_qs
-        return self._session.request(request.method, url, headers=headers, data=body)
+        return self._session.request(
+            request.method,
+            url,
+            headers=headers,
+            data=body or None,
+            skip_auto_headers=("Content-Type", "User-Agent"),
+        )
 
     async def _pass(self, request: web.Request) -> web.Response:
         async with self._ask(request, await request.read()) as answer:

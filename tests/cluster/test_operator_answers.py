@@ -15,7 +15,7 @@ from cluster.rig import Rig
 from cluster.tasks import Tasks, current, of, task
 
 TASKS = 6
-PATIENCE = 60.0
+PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,7 @@ def process(api: FaultyApi, kubeconfig: Path, tasks: Tasks, tmp_path: Path):
     flags = ("--namespace", tasks.namespace, "--lease-namespace", tasks.namespace)
     with operator(through, tmp_path, "--no-leader-election", *flags) as made:
         yield made
+        print(made.log)  # pytest shows it when the test fails
 
 
 def job(tasks: Tasks, name: str) -> dict[str, object]:
@@ -54,11 +55,7 @@ def job(tasks: Tasks, name: str) -> dict[str, object]:
     return {"apiVersion": api, "kind": "IocJob", "metadata": {"name": name}, "spec": spec}
 
 
-def pending(found: dict[str, object]) -> bool:
-    return current(found) and of(found, "Ready").get("reason") in ("Starting", "PodMissing")
-
-
-def test_one_answer_in_three_is_wrong_and_everything_is_made_once(
+def test_one_answer_in_five_is_wrong_and_everything_is_made_once(
     control_plane: Rig, api: FaultyApi, process: OperatorProcess, tasks: Tasks
 ) -> None:
     names = [f"t{number}" for number in range(TASKS)]
@@ -66,29 +63,38 @@ def test_one_answer_in_three_is_wrong_and_everything_is_made_once(
     for name in names:
         tasks.wait(current, name, patience=PATIENCE)
         tasks.patch(name, {"parameters": {"limit": 7.0}})
-    tasks.wait(current, "scan", "iocjob", patience=PATIENCE)
+    tasks.wait(lambda t: "run" in t.get("status", {}), "scan", "iocjob", PATIENCE)
     uids = {name: tasks.get("statefulset", name)["metadata"]["uid"] for name in names}
     for name in names:
         found = tasks.wait(settled, name, patience=PATIENCE)
         assert found["status"]["observedGeneration"] == found["metadata"]["generation"] == 2
         assert '"limit":7' in tasks.get("configmap", f"{name}-config")["data"]["manifest.json"]
     assert set(api.met) >= {*FAULTS, "watch cut"}, f"{api.met}\n{process.log}"
-    assert min(api.waited) >= RETRY_AFTER, "it was asked to wait"
+    # The account of the namespace is everybody's: another task may ask for it meanwhile.
+    own = [seconds for seconds, path in api.waited if not path.endswith("/ioc-runtime")]
+    assert all(seconds >= RETRY_AFTER for seconds in own), api.waited
     assert {n: tasks.get("statefulset", n)["metadata"]["uid"] for n in names} == uids
-    jobs = tasks.run("get", "jobs", "-o", "jsonpath={.items[*].metadata.name}").split()
-    assert jobs == ["scan-1"]
+    until = time.monotonic() + PATIENCE
+    while not (jobs := names_of(tasks, "jobs")):
+        assert time.monotonic() < until, "the run has not begun"
+        time.sleep(0.2)
     api.at_peace = True
     time.sleep(4.0)  # the last watches are cut, and what was held back is done
     before = len(list(written(control_plane, tasks)))
     time.sleep(4.0)
     assert list(written(control_plane, tasks))[before:] == []
+    assert jobs == names_of(tasks, "jobs") == ["scan-1"]
     assert process.ask("/healthz")[0] == 200
     assert "Traceback" not in process.log
 
 
+def names_of(tasks: Tasks, kind: str) -> list[str]:
+    return tasks.run("get", kind, "-o", "jsonpath={.items[*].metadata.name}").split()
+
+
 def settled(found: dict[str, object]) -> bool:
-    """Judged, made, and nothing is said to be wrong with it."""
-    return current(found) and not of(found, "Stalled") and of(found, "Ready")["reason"] != "Error"
+    """Judged, made, and the one thing that is wrong is that there is no node."""
+    return current(found) and of(found, "Ready")["reason"] == "Unschedulable"
 
 
 def written(rig: Rig, tasks: Tasks) -> Iterator[str]:

@@ -69,6 +69,7 @@ class ListWatch:
         """For ever."""
         failures = 0
         while True:
+            asked = 0.0
             try:
                 if not self._version:
                     await self.list()
@@ -84,9 +85,9 @@ class ListWatch:
                     failures = 0
                     log.warning("list of %s is not followed: %s", self.resource.plural, error)
                 self.trouble = str(error)
-                failures += 1
+                failures, asked = failures + 1, error.retry_after
             wait = min(LONGEST_BACKOFF, 0.5 * 2.0 ** min(failures, 10))
-            await asyncio.sleep(wait * (0.5 + random.random()))
+            await asyncio.sleep(max(asked, wait * (0.5 + random.random())))
 
     async def list(self) -> None:
         """Read all there is, compare, and follow from there."""
