@@ -25,7 +25,7 @@ from .leader import Fence as LeaseFence
 from .leader import Leader, Terms
 from .metrics import Counter, Family, Gauge, Histogram
 from .names import LABEL_MANAGED_BY, MANAGED_BY, Key
-from .owners import Change, Owners
+from .owners import Change, Listed, Owners
 from .queue import Queue
 from .reconcile import Reconciler
 from .settings import Settings
@@ -254,6 +254,8 @@ class Operator:
     def _deliver(self, change: Change) -> None:
         if isinstance(change, Owner):
             self._store.put_owner(change)
+        elif isinstance(change, Listed):
+            self._sweep.soon()
         else:
             self._store.drop_owner(*change)
 

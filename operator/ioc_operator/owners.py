@@ -32,8 +32,13 @@ from .store import Owner
 
 log = logging.getLogger(__name__)
 
-Change = Owner | tuple[Key, str]
-"""What there is now, or the key and uid of what was deleted."""
+
+class Listed:
+    """Kopf reads a list: whatever was deleted before that, no event says so."""
+
+
+Change = Owner | tuple[Key, str] | Listed
+"""A custom resource as it is now; or one that is gone, with its uid; or neither."""
 Deliver = Callable[[Change], None]
 
 STOP_TIMEOUT: Final = 1.5
@@ -233,6 +238,8 @@ class Follower:
 
     async def _see(self, event: dict[str, Any], param: str, **_: object) -> None:
         raw = event["object"]
+        if event["type"] is None:
+            self._hand_over(Listed())
         if event["type"] == "DELETED":
             meta = raw["metadata"]
             self._hand_over((Key(param, meta["namespace"], meta["name"]), meta["uid"]))

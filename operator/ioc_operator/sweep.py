@@ -2,12 +2,14 @@
 
 A list of their metadata alone, compared with the store: what has gone unnoticed is
 dropped, what is missing or old is waited for and in the end fetched. Done before anything
-is decided, at the beginning of every term as leader, and every few minutes after that.
+is decided, at the beginning of every term as leader, when kopf has had to read its list
+anew (a watch that expired), and every few minutes after that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from typing import Final
@@ -22,6 +24,8 @@ from .store import Owner, Store
 log = logging.getLogger(__name__)
 
 EVERY: Final = 300.0
+LISTING: Final = 1.0
+"""Seconds for a list that is being read to be delivered."""
 PATIENCE: Final = 10.0
 """Seconds that the watch is given to bring what the list has."""
 
@@ -48,11 +52,20 @@ class Sweep:
         self._client, self._store = client, store
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
         self._selector, self._every = selector, every
+        self._soon = asyncio.Event()
+
+    def soon(self) -> None:
+        """A list is being read by somebody whose events leave out what has gone."""
+        self._soon.set()
 
     async def run(self) -> None:
         """For ever, every few minutes. Errors are for whoever calls; the next try is theirs."""
         while True:
-            await asyncio.sleep(self._every * (0.9 + 0.2 * random.random()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every * (0.9 + 0.2 * random.random())):
+                    await self._soon.wait()
+                    await asyncio.sleep(LISTING)
+            self._soon.clear()
             await self.agree()
 
     async def agree(self) -> None:

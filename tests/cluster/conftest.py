@@ -29,6 +29,7 @@ import pytest
 
 from cluster.invariants import check
 from cluster.operator_process import install
+from cluster.quiet import check_quiet
 from cluster.rig import Rig, RigError, build, why_not
 from cluster.running import Operator
 from cluster.tasks import Tasks
@@ -155,3 +156,4 @@ def tasks(rig: Rig, operator: Operator, namespace: str) -> Iterator[Tasks]:
     """A namespace with an operator that looks after it."""
     yield Tasks(rig.kubectl, namespace)
     check(rig.kubectl, namespace)
+    check_quiet(rig, namespace)

@@ -47,6 +47,11 @@ class FaultyApi:
         several parts of the operator read the same lists, and Events are made at one address."""
         self.at_peace = False
         """Set it to let everything pass."""
+        self.blind = False
+        """While it is set, watches are cut as soon as they begin."""
+        self.expired: set[str] = set()
+        """What of a watch has been told, once, that it is too old; see `expire`."""
+        self._expiring = False
         self.url = ""
         self._told_to_wait: dict[tuple[str, str], float] = {}
         self._numbers, self._faults = itertools.count(1), itertools.cycle(FAULTS)
@@ -74,6 +79,10 @@ class FaultyApi:
         path.touch(mode=0o600)
         path.write_text(of.read_text().replace(self._rig.api_url, self.url))
         return path
+
+    def expire(self) -> None:
+        """The next watch of each kind is told that its resourceVersion is gone (410)."""
+        self.expired, self._expiring = set(), True
 
     async def _start(self) -> None:
         trusted = ssl.create_default_context(cafile=str(self._rig.ca_file))
@@ -143,19 +152,39 @@ class FaultyApi:
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         """What comes within a while; then the connection is gone."""
+        assert request.transport is not None
+        if self.blind:
+            request.transport.abort()
+            return web.Response()
+        if self._expiring and request.path not in self.expired:
+            self.expired.add(request.path)
+            # As the API server says it: an answer that begins well, and is nothing but this.
+            return web.json_response({"type": "ERROR", "object": _status(410, "Expired")})
         async with self._ask(request, b"") as answer:
             headers = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
             out = web.StreamResponse(status=answer.status, headers=headers)
             await out.prepare(request)
             try:
                 async with asyncio.timeout(None if self.at_peace else WATCH):
-                    async for chunk in answer.content.iter_any():
-                        await out.write(chunk)
+                    await self._stream(answer, out)
             except (TimeoutError, ConnectionError):
                 self.met["watch cut"] += 1
                 if request.transport is not None:
                     request.transport.abort()
             return out
+
+    async def _stream(self, answer: Any, out: web.StreamResponse) -> None:
+        chunks = aiter(answer.content.iter_any())
+        while not self.blind:
+            try:
+                async with asyncio.timeout(0.2):
+                    chunk = await anext(chunks)
+            except TimeoutError:
+                continue
+            except StopAsyncIteration:
+                return
+            await out.write(chunk)
+        raise ConnectionError("nobody is to see anything")
 
 
 async def _half(request: web.Request, answer: web.Response) -> None:
@@ -169,7 +198,10 @@ async def _half(request: web.Request, answer: web.Response) -> None:
 
 def _refusal(code: int) -> web.Response:
     reason = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError"}.get(code, "Unknown")
-    said = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code}
     headers = {"Retry-After": str(RETRY_AFTER)} if code == 429 else {}
-    body = said | {"reason": reason, "message": f"a fault of the test: {code}"}
-    return web.json_response(body, status=code, headers=headers)
+    return web.json_response(_status(code, reason), status=code, headers=headers)
+
+
+def _status(code: int, reason: str) -> dict[str, Any]:
+    said = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code}
+    return said | {"reason": reason, "message": f"a fault of the test: {code}"}

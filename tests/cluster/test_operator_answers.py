@@ -11,6 +11,7 @@ import pytest
 from cluster.faulty_api import FAULTS, RETRY_AFTER, FaultyApi
 from cluster.invariants import check
 from cluster.operator_process import OperatorProcess, install, operator
+from cluster.quiet import check_quiet, written
 from cluster.rig import Rig
 from cluster.tasks import Tasks, current, of, task
 
@@ -24,9 +25,10 @@ def kubeconfig(control_plane: Rig, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def tasks(control_plane: Rig, namespace: str) -> Iterator[Tasks]:
+def tasks(control_plane: Rig, namespace: str, process: OperatorProcess) -> Iterator[Tasks]:
     yield Tasks(control_plane.kubectl, namespace)
     check(control_plane.kubectl, namespace)
+    check_quiet(control_plane, namespace)
 
 
 @pytest.fixture
@@ -36,9 +38,11 @@ def api(control_plane: Rig) -> Iterator[FaultyApi]:
 
 
 @pytest.fixture
-def process(api: FaultyApi, kubeconfig: Path, tasks: Tasks, tmp_path: Path):
+def process(
+    api: FaultyApi, kubeconfig: Path, namespace: str, tmp_path: Path
+) -> Iterator[OperatorProcess]:
     through = api.kubeconfig(kubeconfig, tmp_path / "through.kubeconfig")
-    flags = ("--namespace", tasks.namespace, "--lease-namespace", tasks.namespace)
+    flags = ("--namespace", namespace, "--lease-namespace", namespace)
     with operator(through, tmp_path, "--no-leader-election", *flags) as made:
         yield made
         print(made.log)  # pytest shows it when the test fails
@@ -80,9 +84,9 @@ def test_one_answer_in_five_is_wrong_and_everything_is_made_once(
         time.sleep(0.2)
     api.at_peace = True
     time.sleep(4.0)  # the last watches are cut, and what was held back is done
-    before = len(list(written(control_plane, tasks)))
+    before = len(list(written(control_plane, tasks.namespace)))
     time.sleep(4.0)
-    assert list(written(control_plane, tasks))[before:] == []
+    assert list(written(control_plane, tasks.namespace))[before:] == []
     assert jobs == names_of(tasks, "jobs") == ["scan-1"]
     assert process.ask("/healthz")[0] == 200
     assert "Traceback" not in process.log
@@ -97,10 +101,24 @@ def settled(found: dict[str, object]) -> bool:
     return current(found) and of(found, "Ready")["reason"] == "Unschedulable"
 
 
-def written(rig: Rig, tasks: Tasks) -> Iterator[str]:
-    """The operator's writes to the namespace."""
-    for event in rig.audit_events():
-        ref = event.get("objectRef", {})
-        ours = event.get("userAgent", "").startswith("ioc-operator")
-        if ours and ref.get("namespace") == tasks.namespace and ref["resource"] != "events":
-            yield f"{event['verb']} {ref['resource']}/{ref.get('name')}"
+def test_what_went_while_no_watch_worked_is_noticed_when_they_have_expired(
+    api: FaultyApi, process: OperatorProcess, tasks: Tasks
+) -> None:
+    api.at_peace = True
+    prefix = tasks.prefix("shared")
+    tasks.apply(task("first", prefix))
+    tasks.wait(settled, "first")
+    tasks.apply(task("second", prefix))
+    tasks.stalled("second", "PvConflict")
+    api.blind = True
+    time.sleep(1.0)
+    tasks.delete("ioctask", "first")
+    tasks.delete("statefulset", "first", "--ignore-not-found")
+    time.sleep(1.0)
+    assert of(tasks.get("ioctask", "second"), "Stalled")["reason"] == "PvConflict"
+    api.expire()
+    api.blind = False
+    found = tasks.wait(settled, "second", patience=PATIENCE)
+    assert found["status"]["claim"] == {"prefix": prefix}
+    kinds = {path.rsplit("/", 1)[1] for path in api.expired}
+    assert kinds >= {"ioctasks", "iocjobs", "pods", "configmaps", "statefulsets"}, kinds

@@ -17,6 +17,7 @@ import pytest
 
 from cluster.invariants import check
 from cluster.operator_process import OperatorProcess, install, operator
+from cluster.quiet import check_quiet
 from cluster.rig import Rig
 from cluster.tasks import Tasks, current, of, task
 
@@ -32,10 +33,14 @@ def kubeconfig(control_plane: Rig, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def tasks(control_plane: Rig, namespace: str) -> Iterator[Tasks]:
-    """The namespace of the test; whatever went on in it, the invariants hold in the end."""
+def tasks(control_plane: Rig, namespace: str, start: object) -> Iterator[Tasks]:
+    """The namespace of the test; whatever went on in it, the invariants hold in the end.
+
+    They are looked at while the operators of `start` that have not been ended still run.
+    """
     yield Tasks(control_plane.kubectl, namespace)
     check(control_plane.kubectl, namespace)
+    check_quiet(control_plane, namespace)
 
 
 @pytest.fixture
@@ -350,6 +355,7 @@ def test_what_was_deleted_while_the_watch_was_cut_is_noticed(
     try:
         tasks.delete("ioctask", "one")
         tasks.gone("pod", "one-0")
+        tasks.gone("configmap", "one-config")
         # Started anew, the server remembers no event from before.
         control_plane.stop("kube-apiserver")
         control_plane.start("kube-apiserver")
