@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ settings.register_profile(
 settings.load_profile("house")
 
 HERE = Path(__file__).parent
+
+# A shell that starts us in the background lets us ignore Ctrl-C, and with us all that a test
+# starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
