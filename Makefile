@@ -19,6 +19,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt scripts/setup.sh
 demo: $(STAMP)  ## a simulated vacuum station and a task that guards it, < 30 s
 	@$(BIN)/iocctl demo
 
+# Properties are tried with fewer cases than in CI unless IOC_TEST_THOROUGH=1.
 test: $(STAMP)  ## all tests, with the coverage floor; those on a cluster where one can run
 	@$(BIN)/pytest --cov --cov-report=term
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support.epics_env import epics_env, epics_session
+from support.examples import examples
 from support.leaks import (
     adopt_orphans,
     event_loops,
@@ -38,7 +39,11 @@ __all__ = [
 
 # A shared machine is slow at times: no test may fail for that alone.
 settings.register_profile(
-    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "house",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+    max_examples=examples(100),
 )
 settings.load_profile("house")
 

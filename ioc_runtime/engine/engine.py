@@ -19,7 +19,13 @@ from typing import Any
 from ioc_runtime.engine.build import Known
 from ioc_runtime.engine.concern import NOTHING
 from ioc_runtime.engine.effects import MESSAGE, REFUSE, Effect
-from ioc_runtime.engine.evaluation import START_GRACE, Clock, EnginePaused, Evaluation
+from ioc_runtime.engine.evaluation import (
+    GRACE,
+    START_GRACE,
+    Clock,
+    EnginePaused,
+    Evaluation,
+)
 from ioc_runtime.engine.reload import Prepared, adopt, dismantle, edited_set_points
 from ioc_runtime.engine.restore import Restored, engaged, restore
 from ioc_runtime.engine.rules import RuleState
@@ -195,11 +201,14 @@ class Engine(Evaluation):
         names = set[str]()
         transforms: list[TransformState] = []
         rules: list[RuleState] = []
-        for key in self._timers.due(self._moment.mono):
+        due = self._timers.due(self._moment.mono)
+        over = self._end_grace() if GRACE in due else ()
+        for key in due:
             self._due(key, out, names, transforms, rules)
         if self.enabled and self.started and (names or transforms or rules):
             concern = self._concerns.of_all(names, transforms, rules)
             self._passes.run(concern, out, self._moment.wall)
+        self._drive(over, out)  # last: by what comes out in the end
         return out
 
     def full_pass(self) -> list[Effect]:

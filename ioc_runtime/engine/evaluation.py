@@ -19,6 +19,8 @@ TICK: Final = 0.1
 
 START_GRACE: Final = 5.0
 """Seconds after the start in which `onInvalid: drive` does not drive yet."""
+GRACE: Final = ("grace",)
+"""The timer of its end."""
 
 
 class EnginePaused(RuntimeError):
@@ -97,7 +99,7 @@ class Evaluation:
         """Timers of the engine's own, where they are needed."""
         now = self._moment.mono
         if now < self._grace_ends and any(output.grace for output in self.outputs):
-            self._timers.set(("grace",), self._grace_ends)
+            self._timers.set(GRACE, self._grace_ends)
         if self._ticking is NOTHING:
             self._timers.cancel(("tick",))
         elif ("tick",) not in self._timers:
@@ -156,14 +158,22 @@ class Evaluation:
         self._everything(out, self._moment.wall)
         for rule in self.rules:
             rule.show(out)
-        self._end_grace(driving, out)
+        for output in driving:
+            output.grace = False
+        self._drive(driving, out)
 
-    def _end_grace(self, outputs: Iterable[OutputState], out: list[Effect]) -> None:
+    def _end_grace(self) -> list[OutputState]:
+        """From now on these outputs are driven to their safeValue when they are not certain."""
+        over = [output for output in self.outputs if output.grace]
+        for output in over:
+            output.grace = False
+        return over
+
+    def _drive(self, outputs: Iterable[OutputState], out: list[Effect]) -> None:
+        """Those of them that are not certain after all that happened at this moment."""
         for output in outputs:
-            if output.grace:
-                output.grace = False
-                if self.enabled and not output.certain:
-                    output.settle(False, None, out, self._moment.wall)
+            if self.enabled and not output.certain:
+                output.settle(False, None, out, self._moment.wall)
 
     def _due(
         self,
@@ -187,8 +197,6 @@ class Evaluation:
             case ("output", index):
                 if self._expire(self.outputs[index], out):
                     names.add(self.outputs[index].name)
-            case ("grace",):
-                self._end_grace(self.outputs, out)
             case ("tick",):
                 self._timers.set(("tick",), self._moment.mono + TICK)
                 transforms += self._ticking.transforms

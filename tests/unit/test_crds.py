@@ -22,6 +22,7 @@ from ioc_runtime.spec.task import IocTask
 from scripts.crds.__main__ import ROOT, TEMPLATE, template, texts
 from scripts.crds.definition import KINDS, definition
 from scripts.crds.rules import RULES
+from support.examples import examples
 from unit.operator.test_status_job import BEFORE, JOB_VIEWS
 from unit.operator.test_status_properties import PREVIOUS, VIEWS
 
@@ -211,13 +212,13 @@ def misfits(node: Schema, value: Any, path: str = "status") -> Iterator[str]:
 STATUS = {kind: schema(kind)["properties"]["status"] for kind in KINDS}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(VIEWS, PREVIOUS)
 def test_every_status_of_a_task_fits(known: View, previous: Any):
     assert [*misfits(STATUS["IocTask"], task_status(known, previous))] == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(JOB_VIEWS, BEFORE)
 def test_every_status_of_a_job_fits(known: JobView, previous: Any):
     assert [*misfits(STATUS["IocJob"], job_status(known, previous))] == []

@@ -16,6 +16,7 @@ from ioc_runtime.engine.grammar import ExpressionError, Scope, nearest, parse
 from ioc_runtime.engine.node import compiled, make_globals
 from ioc_runtime.engine.template import parse_template
 from ioc_runtime.plan import Input, Output
+from support.examples import examples
 
 SCOPE = Scope(
     signals={
@@ -370,7 +371,7 @@ MESSY = st.text(alphabet="xna+-*/()[]{}.,'\"\\:=<>!& \n#0129eε\0", max_size=40)
 EVALUATION_ERRORS = (ArithmeticError, ValueError, TypeError, LookupError, NameError)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.one_of(EXPRESSIONS, EXPRESSIONS, MESSY))
 def test_any_text_is_refused_in_one_sentence_or_is_cheap_to_evaluate(source: str) -> None:
     began = time.process_time()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ioc_runtime.engine.effects import POST, WRITE
 from ioc_runtime.plan import Rule
+from support.examples import examples
 from unit.engine.bench import LINK, Bench, computed, driven, linked, plugins, setpoint
 from unit.engine.reference import In, Out, Reference, RuleModel, Tree, text
 
@@ -282,12 +283,38 @@ SIMPLE = {
 }
 
 
+LAST_MOMENT: dict[str, Any] = {
+    **SIMPLE,
+    "transforms": {"t0": ("number", 0), "t1": ("number", 0)},
+    "rules": [
+        RuleModel(("name", "y"), {"a0": 1}, 1.0),
+        *[RuleModel(("number", 0), {"a0": 0})] * 2,
+        RuleModel(("for", ("active", "r0"), 1.0), {"z0": 1, "z1": 1}),
+    ],
+    "outputs": {
+        name: {"default": None, "latch": None, "link": True, "drive": name == "z1"}
+        for name in ("a0", "a1", "z0", "z1")
+    },
+    "events": [("after", 3.0), ("sample", "y", 1, 0)],
+}
+"""The first value comes at the very moment from which a safeValue would be driven."""
+GONE_THEN = {
+    **LAST_MOMENT,
+    "max_age": 2.0,
+    "rules": [*LAST_MOMENT["rules"][:3], RuleModel(("buffer", "x"), {"z0": 1, "z1": 1})],
+    "events": [("after", 3.0), ("sample", "x", 0, 0)],
+}
+"""And the last one goes at that moment."""
+
+
 @settings(
-    max_examples=200,
+    max_examples=examples(200),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @example(case=SIMPLE)
+@example(case=LAST_MOMENT)
+@example(case=GONE_THEN)
 @given(case=cases())
 def test_incremental_evaluation_gives_what_evaluating_everything_gives(
     case: dict[str, Any],

@@ -14,12 +14,13 @@ from ioc_runtime.engine.effects import LOG, MESSAGE, POST, RULE, WRITE
 from ioc_runtime.engine.recording import replay
 from ioc_runtime.plan import Plan, Rule
 from ioc_runtime.shape import plan_shape
+from support.examples import examples
 from unit.engine.bench import FakeClock
 from unit.engine.test_incremental import EVENTS, Pair, cases
 from unit.engine.test_recording import recorder_to, station, ten_minutes
 
 LONG = settings(
-    max_examples=100,
+    max_examples=examples(100),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

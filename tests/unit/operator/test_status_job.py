@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ioc_operator.status import BatchJob, Facts, JobView, Run, job_status, read_job
+from support.examples import examples
 from unit.operator.test_status_properties import JSON, PODS, REPORTS, VIEWS
 from unit.operator.views import (
     at,
@@ -249,7 +250,7 @@ JOB_VIEWS = st.builds(
 BEFORE = st.none() | JSON | JOB_VIEWS.map(job_status)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(JOB_VIEWS, BEFORE, st.integers(0, 10**6))
 def test_the_status_of_a_job_worked_out_again_is_the_same(known: JobView, before: Any, wait: int):
     first = job_status(known, before)
@@ -263,7 +264,7 @@ def test_the_status_of_a_job_worked_out_again_is_the_same(known: JobView, before
     assert bool({"Complete", "Failed"} & kinds) == ("completionTime" in first.get("run", {}))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(REPORTS, JOBS, st.lists(PODS, max_size=2))
 def test_no_report_makes_a_job_complete(runtime: Any, job: BatchJob | None, pods: list):
     status = job_status(JobView(base=view(runtime=runtime), run=RUN, job=job, pods=tuple(pods)))

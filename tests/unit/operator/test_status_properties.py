@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ioc_operator import conditions as c
 from ioc_operator.status import ApplyError, Conflict, Ended, Facts, View, task_status
+from support.examples import examples
 from unit.operator.views import HASH, OTHER, START, at, condition, container, pod, report, view
 
 TEXT = st.text(st.characters(), max_size=20)
@@ -118,7 +119,7 @@ VIEWS = spoilt(
 )
 """Anything that may be known."""
 PREVIOUS = st.none() | JSON | VIEWS.map(task_status)
-MANY = settings(max_examples=300, deadline=None)
+MANY = settings(max_examples=examples(300), deadline=None)
 
 
 def ready(status: dict[str, Any]) -> bool:

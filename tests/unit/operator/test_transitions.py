@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from ioc_operator import conditions as c
 from ioc_operator.status import Conflict, View, job_status, task_status, transitions
 from ioc_operator.status.transitions import EVENTS
+from support.examples import examples
 from unit.operator.test_status_job import BROKEN, COMPLETE, running
 from unit.operator.test_status_properties import JSON, VIEWS
 from unit.operator.views import OTHER, container, ended, later, pod, report, starting, view, waiting
@@ -165,7 +166,7 @@ def test_a_run_is_told_at_its_start_and_at_its_end():
     assert ends[1].note == "run 2: exit code 12: boom; PodFailurePolicy"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(VIEWS, VIEWS, JSON)
 def test_nothing_is_told_without_a_change_and_nothing_breaks(one: View, two: View, garbage: Any):
     first = task_status(one, garbage)
