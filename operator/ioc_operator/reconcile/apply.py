@@ -196,12 +196,17 @@ class Applier:
             if ours and (child.kind, child.name) not in names:
                 await self.delete(CHILDREN[child.kind], child)
 
-    async def delete(self, resource: Resource, child: Child) -> None:
-        """Delete a child; one that is gone already is no error."""
+    async def delete(self, resource: Resource, child: Child, *, foreground: bool = False) -> None:
+        """Delete a child; one that is gone already is no error.
+
+        :param foreground: it stays until what it owns is gone
+        """
         if child.deleting:
             return
         try:
-            await self._client.delete(resource, child.namespace, child.name, child.uid)
+            await self._client.delete(
+                resource, child.namespace, child.name, child.uid, foreground=foreground
+            )
         except NotFound:
             self._store.drop_child(child.id, child.uid)
 

@@ -105,6 +105,8 @@ class Run:
     spec_hash: str
     job: str = ""
     """uid of its Job; "" before that is recorded."""
+    stopped: bool = False
+    """Its Job is being taken away because of a suspension: how that ends is no outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class BatchJob:
     """Reason of the condition Failed; None while it has not failed."""
     failure_message: str = ""
     failed_at: str = ""
+    deleting: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,7 @@ def read_job(raw: Mapping[str, Any]) -> BatchJob:
         failure=None if failed is None else _text(failed.get("reason")) or "Failed",
         failure_message="" if failed is None else _text(failed.get("message")),
         failed_at="" if failed is None else _text(failed.get("lastTransitionTime")),
+        deleting=bool(meta.get("deletionTimestamp")),
     )
 
 
