@@ -22,6 +22,7 @@ from ioc_runtime.task.saying import Sayings, to_stderr
 from ioc_runtime.version import __version__
 
 if TYPE_CHECKING:
+    from ioc_runtime.plugin.fetched import Fetched
     from ioc_runtime.pod.pod import Pod
 
 SWITCH_INTERVAL: Final = 1e-5
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         pod = _pod() if options.pod else None
         plan = _plan(options.plan)
+        options.fetched = _fetched(options.plugin)
         return _serve(plan, options, sayings, logs, began, pod)
     except Refused as refused:
         sayings.say("error", reason=refused.reason, text=str(refused), exit=refused.exit_code)
@@ -82,6 +84,17 @@ def _plan(path: str) -> Plan:
         raise Refused("BadPlan", text, EXIT_BAD_SPEC) from None
     except (PlanError, UnicodeDecodeError) as error:
         raise Refused("BadPlan", f"{path}: {error}", EXIT_BAD_SPEC) from None
+
+
+def _fetched(path: Path | None) -> Fetched | None:
+    if path is None:
+        return None
+    from ioc_runtime.plugin.fetched import Fetched, NotFetched
+
+    try:
+        return Fetched.read(path)
+    except NotFetched as error:
+        raise Refused("PluginFailed", f"plugin: {error}", EXIT_BAD_SPEC) from None
 
 
 def _pod() -> Pod:
@@ -134,6 +147,7 @@ def _serve(
             snapshot=options.snapshot,
             search=not options.no_search,
             record=options.record,
+            fetched=options.fetched,
         ),
         sayings,
         logs,
@@ -177,6 +191,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pva-port", type=int, metavar="N", help="port of PV Access")
     parser.add_argument("--snapshot", type=float, metavar="SECONDS", help="say a snapshot so often")
     parser.add_argument("--record", type=Path, metavar="FILE", help="record all events")
+    parser.add_argument(
+        "--plugin",
+        type=Path,
+        metavar="FILE",
+        help="what `python -m ioc_runtime.fetch` has made ready",
+    )
     parser.add_argument(
         "--no-search", action="store_true", help="serve without looking for the names first"
     )

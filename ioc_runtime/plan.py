@@ -175,10 +175,14 @@ class Plugin:
     directory: str | None = None
     """A local directory (iocctl run, or what an init container has fetched)."""
     source: dict[str, Any] | None = None
-    """A source that this process cannot load by itself (git, configMap, image)."""
+    """A source that has to be fetched, or mounted, before (git, configMap)."""
     class_name: str | None = None
     functions: tuple[str, ...] = ()
     """Names of expression functions the plugin has to register."""
+    requirements: tuple[str, ...] = ()
+    """Python packages that are installed before, as in requirements.txt."""
+    update_policy: Literal["Pinned", "OnRestart"] = "Pinned"
+    """When a Git ref is resolved again."""
     max_failures: int | None = None
     isolation: Literal["thread", "process"] = "thread"
 
