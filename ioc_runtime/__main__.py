@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import logging
 import os
 import sys
@@ -54,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         pod = _pod() if options.pod else None
         plan = _plan(options.plan)
         options.fetched = _fetched(options.plugin)
+        if options.check:
+            return _check(plan, options.fetched, sayings)
         return _serve(plan, options, sayings, logs, began, pod)
     except Refused as refused:
         sayings.say("error", reason=refused.reason, text=str(refused), exit=refused.exit_code)
@@ -95,6 +98,25 @@ def _fetched(path: Path | None) -> Fetched | None:
         return Fetched.read(path)
     except NotFetched as error:
         raise Refused("PluginFailed", f"plugin: {error}", EXIT_BAD_SPEC) from None
+
+
+def _check(plan: Plan, fetched: Fetched | None, sayings: Sayings) -> int:
+    """Import the plugin, as the start would, and serve nothing."""
+    from ioc_runtime.pod.termination import leave
+    from ioc_runtime.task.parts import CannotStart, load_plugin
+
+    try:
+        loaded = load_plugin(plan, fetched)
+    except CannotStart as error:
+        _leave(error.reason, str(error), error.exit_code)
+        raise Refused(error.reason, str(error), error.exit_code) from None
+    if loaded is not None:
+        loaded.close()
+    source = fetched.source if fetched is not None else {}
+    leave(json.dumps({"source": source}))
+    sayings.say("checked", source=source)
+    sayings.close()
+    return 0
 
 
 def _pod() -> Pod:
@@ -196,6 +218,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="what `python -m ioc_runtime.fetch` has made ready",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="import the plugin, serve nothing, and end"
     )
     parser.add_argument(
         "--no-search", action="store_true", help="serve without looking for the names first"

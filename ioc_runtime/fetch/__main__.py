@@ -54,8 +54,10 @@ def _fetch(options: argparse.Namespace) -> None:
     except OSError as error:
         raise storage_failed(error) from None
     said: dict[str, Any] = {"directory": None}
-    if plan.plugin is not None:
-        said |= _code(plan, plan.plugin, options)
+    if plan.plugin is not None and options.only != "packages":
+        said |= _code(plan.plugin, options)
+    elif options.only == "packages":
+        said = read_said(into / OUTCOME) or said
     try:
         write_said(into / OUTCOME, said)
     except OSError as error:
@@ -65,7 +67,7 @@ def _fetch(options: argparse.Namespace) -> None:
     say("fetched", seconds=seconds, **{k: v for k, v in source.items() if k != "url"})
 
 
-def _code(plan: Plan, plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
+def _code(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
     """Where the plugin's files are, and where they come from."""
     source = plugin.source or {}
     if "git" in source:
@@ -147,6 +149,11 @@ def _parser() -> argparse.ArgumentParser:
         "--kept", type=Path, metavar="FILE", help="JSON with the commit of an earlier start"
     )
     parser.add_argument("--files", type=Path, metavar="DIR", help="where a ConfigMap is mounted")
+    parser.add_argument(
+        "--only",
+        choices=("source", "packages"),
+        help="one half of it: what a package runs when it is installed is to see no credentials",
+    )
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS")
     parser.add_argument("--most-bytes", type=int, default=100, metavar="MIB")
     parser.add_argument("--most-files", type=int, default=10_000, metavar="N")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ioc_operator import run as runs
+from ioc_operator import source
 from ioc_operator.children import job_children
 from ioc_operator.desired import Wanted, judge, read
 from ioc_operator.kube.client import Client, Object
@@ -88,6 +89,9 @@ class JobReconciler:
 
     def _look(self, owner: Owner) -> Scene:
         wanted = read(owner.object())
+        said = owner.read_status().get("runtime")
+        found = source.kept(wanted, said.get("source") if isinstance(said, dict) else None)
+        wanted = replace(wanted, kept=found)
         recorded = runs.Recorded.read(owner.read_status().get("run"))
         run = None
         if recorded is not None:

@@ -57,6 +57,14 @@ class ApplyError:
 
 
 @dataclass(frozen=True)
+class Check:
+    """The try of an edited plugin, before it replaces what runs."""
+
+    pod: Pod | None = None
+    """The pod that tries it; None before there is one."""
+
+
+@dataclass(frozen=True)
 class View:
     """All that is known of an IocTask."""
 
@@ -85,6 +93,8 @@ class View:
     errors: tuple[ApplyError, ...] = ()
     applied: bool = False
     """The children exist as this spec wants them (or as the last good one did)."""
+    check: Check | None = None
+    """An edited plugin is being tried; None when there is nothing to try."""
     config_hash: str | None = None
     """Of the config in the live ConfigMap: what ought to be in force."""
     pod: Pod | None = None
