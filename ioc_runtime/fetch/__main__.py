@@ -84,7 +84,8 @@ def _code(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _from_git(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
-    wanted = git_source(plugin.source or {}, pinned=plugin.update_policy == "Pinned")
+    pinned = plugin.update_policy == "Pinned" and not options.fresh
+    wanted = git_source(plugin.source or {}, pinned=pinned)
     before = read_said(options.into / OUTCOME)
     before = before if isinstance(before, dict) else {}
     kept = wanted.kept(read_said(options.kept)) or wanted.kept(before.get("source"))
@@ -95,6 +96,7 @@ def _from_git(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
         limits=Limits(
             plugin_bytes=options.most_bytes * MIB,
             plugin_files=options.most_files,
+            transfer_bytes=options.most_transfer * MIB,
             seconds=options.timeout,
         ),
         say=lambda text: say("log", level="INFO", logger="ioc_runtime.fetch", text=text),
@@ -148,6 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kept", type=Path, metavar="FILE", help="JSON with the commit of an earlier start"
     )
+    parser.add_argument(
+        "--fresh", action="store_true", help="look what a branch is at now, whatever was kept"
+    )
     parser.add_argument("--files", type=Path, metavar="DIR", help="where a ConfigMap is mounted")
     parser.add_argument(
         "--only",
@@ -156,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS")
     parser.add_argument("--most-bytes", type=int, default=100, metavar="MIB")
+    parser.add_argument("--most-transfer", type=int, default=500, metavar="MIB")
     parser.add_argument("--most-files", type=int, default=10_000, metavar="N")
     return parser
 
