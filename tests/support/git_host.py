@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
+from support.leaks import orphans_reaped
+
 USER: Final = "deploy"
 TOKEN: Final = "t0ken-that-nobody-may-see-4711"
 PATIENCE: Final = 20.0
@@ -150,11 +152,12 @@ class GitHost:
 def git_host(root: Path, address: str = "127.0.0.1") -> Iterator[GitHost]:
     """A host that serves until the block ends."""
     host = GitHost(root, address)
-    try:
-        host.start()
-        yield host
-    finally:
-        host.stop()
+    with orphans_reaped(0.5):
+        try:
+            host.start()
+            yield host
+        finally:
+            host.stop()
 
 
 class _Https:

@@ -114,15 +114,15 @@ def no_task_left(event_loops: weakref.WeakSet[asyncio.BaseEventLoop]) -> Iterato
 
 
 @contextmanager
-def orphans_reaped() -> Iterator[None]:
+def orphans_reaped(patience: float = 5.0) -> Iterator[None]:
     """Do what an init does: wait for what programs of the block have left as they ended.
 
-    For programs that end before their own children, as git does. Nothing that still runs
-    is touched.
+    For programs that end before their own children, as git and sshd do. Nothing that still
+    runs is touched; it gets `patience` seconds to end.
     """
     before = children().keys()
     yield
-    until = time.monotonic() + 5.0
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         left = {pid: command for pid, command in children().items() if pid not in before}
         ended = [pid for pid, command in left.items() if command == ENDED]
