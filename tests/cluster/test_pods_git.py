@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cluster.invariants import check
 from cluster.pv import PvClient
 from cluster.rig import Rig
 from cluster.running import Operator
@@ -187,3 +188,33 @@ def assert_no_secret(tasks: Tasks, text: str) -> None:
             assert text not in tasks.run("logs", name, "-c", container, "--tail=1000")
         mounts = pod["spec"]["containers"][0]["volumeMounts"]
         assert "credentials" not in [mount["name"] for mount in mounts]
+
+
+def test_with_the_server_gone_a_new_pod_runs_the_commit_that_is_cached(
+    installed: Path, rig: Rig, namespace: str, host: GitHost, repo: Repo, tmp_path: Path
+):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)  # pods run as another user
+    tasks = Tasks(rig.kubectl, namespace)
+    with Operator(installed, tmp_path, "--plugin-cache", f"host:{cache}"):
+        secret(tasks, host.token_files())
+        tasks.apply(guard(tasks, host.https_url("tasks")))
+        found = tasks.ready("guard")
+        commit, uid = source_of(found)["commit"], found["status"]["pod"]["uid"]
+        host.stop()
+        tasks.run("delete", "pod", "guard-0")
+        tasks.wait(lambda t: t["status"].get("pod", {}).get("uid") not in (None, uid), "guard")
+        assert source_of(tasks.ready("guard"))["commit"] == commit
+        assert label(tasks) == "one"
+        host.start()
+        repo.write({"guard/guard.py": CODE.format(label="rewritten")})
+        git(repo.checkout, "commit", "-q", "--all", "--amend", "-m", "history is written anew")
+        repo.push()
+        repo.forget()
+        uid = tasks.ready("guard")["status"]["pod"]["uid"]
+        tasks.run("delete", "pod", "guard-0")
+        tasks.wait(lambda t: t["status"].get("pod", {}).get("uid") not in (None, uid), "guard")
+        assert source_of(tasks.ready("guard"))["commit"] == commit, "after a forced push"
+        assert label(tasks) == "one"
+        check(rig.kubectl, namespace)
