@@ -179,6 +179,10 @@ class Plugin:
     class_name: str | None = None
     functions: tuple[str, ...] = ()
     """Names of expression functions the plugin has to register."""
+    requirements: tuple[str, ...] = ()
+    """Packages beside those of the image; each one has been checked by `requirement.parse`."""
+    requirements_from: str | None = None
+    """requirements.txt or pyproject.toml in the plugin's directory that names more."""
     max_failures: int | None = None
     isolation: Literal["thread", "process"] = "thread"
 

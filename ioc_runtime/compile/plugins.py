@@ -6,6 +6,7 @@ import os
 
 from ioc_runtime.compile.collector import Collector
 from ioc_runtime.plan import Plugin
+from ioc_runtime.requirement import BadRequirement, parse
 from ioc_runtime.spec.plugin import INLINE_BYTES, SOURCES
 from ioc_runtime.spec.plugin import Plugin as PluginSpec
 from ioc_runtime.spec.problem import NOTHING, Path
@@ -27,6 +28,7 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
     files = dict(spec.inline.files) if spec.inline else None
     if files is not None:
         _check_files(files, (*path, "inline", "files"), collector)
+    _check_requirements(spec, path, collector)
     source = None
     if spec.inline is None and spec.image is None:
         source = spec.model_dump(mode="json", by_alias=True, include=set(given))
@@ -36,6 +38,8 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
         source=source,
         class_name=spec.class_name,
         functions=tuple(dict.fromkeys(spec.functions)),
+        requirements=tuple(spec.requirements),
+        requirements_from=spec.requirements_from,
         max_failures=spec.max_failures,
         isolation=spec.isolation,
     )
@@ -54,6 +58,23 @@ def _check_files(files: dict[str, str], path: Path, collector: Collector) -> Non
             collector.wrong((*path, name), NOTHING, "a text without NUL")
     if not any(name.endswith(".py") for name in files):
         collector.wrong(path, NOTHING, "at least one file that ends in .py")
+
+
+def _check_requirements(spec: PluginSpec, path: Path, collector: Collector) -> None:
+    for i, text in enumerate(spec.requirements):
+        try:
+            parse(text)
+        except BadRequirement as error:
+            collector.wrong((*path, "requirements", i), text, str(error))
+    file = spec.requirements_from
+    if file is None:
+        return
+    if not file.endswith((".txt", ".toml")):
+        expected = "a requirements file (.txt) or a pyproject.toml"
+        collector.wrong((*path, "requirementsFrom"), file, expected)
+    elif spec.inline and file not in spec.inline.files:
+        known = list(spec.inline.files)
+        collector.wrong((*path, "requirementsFrom"), file, "one of the inline files", known)
 
 
 def _absolute(path: str, file: str | None) -> str:

@@ -25,6 +25,7 @@ _COMMON: Final[tuple[Part, ...]] = (
     ("plugins from a ConfigMap are", ("plugin", "configMap"), _plugin("config_map")),
     ("built-in plugins are", ("plugin", "builtin"), _plugin("builtin")),
     ("environments of plugins are", ("plugin", "requirements"), _plugin("requirements")),
+    ("environments of plugins are", ("plugin", "requirementsFrom"), _plugin("requirements_from")),
     (
         "plugins in a process of their own are",
         ("plugin", "isolation"),

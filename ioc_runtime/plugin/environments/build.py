@@ -14,7 +14,7 @@ from typing import Final
 from ioc_runtime.plugin.environments.failure import EnvironmentFailed, of_disk
 from ioc_runtime.plugin.environments.install import Progress, compile_command, install
 from ioc_runtime.plugin.environments.installed import installed
-from ioc_runtime.plugin.environments.resolve import Package, resolve
+from ioc_runtime.plugin.environments.resolve import Package, RunTool, resolve
 from ioc_runtime.plugin.environments.running import run
 from ioc_runtime.plugin.environments.store import Limits, Store, Stored, remove, sizes
 from ioc_runtime.plugin.environments.tool import Tool, find_tool
@@ -145,9 +145,7 @@ class _Builder:
             },
         )
 
-    def _runner(
-        self, place: Path, line: Callable[[str], None] = lambda _: None
-    ) -> Callable[..., tuple[int, str]]:
+    def _runner(self, place: Path, line: Callable[[str], None] = lambda _: None) -> RunTool:
         """Runs the tool; the environment may not grow too large meanwhile."""
         scratch = place / "scratch"
         self._store.downloads.mkdir(exist_ok=True)

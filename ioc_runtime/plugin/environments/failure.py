@@ -30,7 +30,7 @@ _SIGNS: Final[tuple[tuple[Reason, str], ...]] = (
         r"Failed to (fetch|establish a new connection)|error sending request|Request failed after"
         r"|connection broken by|[Cc]onnection (refused|reset|aborted)|Name or service not known"
         r"|name resolution|dns error|timed out|CERTIFICATE_VERIFY_FAILED|invalid peer certificate"
-        r"|HTTP error 5\d\d|HTTP status server error|offline",
+        r"|is not a trusted or secure host|HTTP error 5\d\d|HTTP status server error|offline",
     ),
     (
         "BuildFailed",
@@ -48,6 +48,7 @@ _SIGNS: Final[tuple[tuple[Reason, str], ...]] = (
 )
 _INDEX_WORDS: Final = (
     r"\b(401|403) (Unauthorized|Forbidden|Error)|\bHTTP error \d+[^\n]*",
+    r"is not a trusted or secure host",
     r"certificate verify failed[^\n(]*|invalid peer certificate: \w+",
     r"(?<=\] )[^\n\]]*(?='\)'*: /)",
     r"Connection \w+|Name or service not known|Temporary failure in name resolution",
