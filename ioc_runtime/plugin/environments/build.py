@@ -102,11 +102,15 @@ class _Builder:
         self._store = store
         self._tool = tool
         self._redact = tool.settings.redact
-        self._say = lambda text: say(self._redact(text))
+        self._tell = say
         self._deadline = deadline
         self._limits = limits
 
+    def _say(self, text: str) -> None:
+        self._tell(self._redact(text))
+
     def build(self, wanted: Wanted, every: tuple[Asked, ...], name: str) -> Stored:
+        """Build and publish it; what fails says no password."""
         try:
             with self._store.new(name) as place, self._store.downloading():
                 return self._build(place, wanted, every, name)

@@ -1,7 +1,7 @@
 """Run as a script, `python -I -S keeper.py COMMAND …`: a tool that dies with its builder.
 
-Standard input is a pipe that the builder holds. When it closes, because the builder was
-killed, the keeper kills its process group: itself, the tool and what the tool started.
+Standard input is a pipe that the builder holds. When it closes, because the builder has had
+enough or was killed, the tool and what it started (its process group) are killed.
 """
 
 from __future__ import annotations
@@ -12,24 +12,34 @@ import sys
 import threading
 
 
-def watch() -> None:
-    """Until the builder is gone; then all of us."""
-    while os.read(0, 1):
-        pass
-    os.killpg(0, signal.SIGKILL)
-
-
 def main(command: list[str]) -> int:
     """The command's exit code; 128 + signal if one ended it, 127 if it cannot be started."""
-    threading.Thread(target=watch, daemon=True).start()
     nothing = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     try:
-        pid = os.posix_spawn(command[0], command, os.environ, file_actions=nothing)
+        tool = os.posix_spawn(command[0], command, os.environ, file_actions=nothing, setpgroup=0)
     except OSError as error:
         print(f"error: {command[0]} cannot be started: {error.strerror}", flush=True)
         return 127
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    threading.Thread(target=_watch, args=(tool,), daemon=True).start()
+    # Not reaped yet, its id still names its group and nobody else's.
+    os.waitid(os.P_PID, tool, os.WEXITED | os.WNOWAIT)
+    _kill(tool)
+    code = os.waitstatus_to_exitcode(os.waitpid(tool, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def _watch(tool: int) -> None:
+    """Until the builder is gone; then the tool goes too."""
+    while os.read(0, 1):
+        pass
+    _kill(tool)
+
+
+def _kill(tool: int) -> None:
+    try:
+        os.killpg(tool, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # ended, with all of its group
+        return
 
 
 if __name__ == "__main__":

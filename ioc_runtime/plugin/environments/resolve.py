@@ -150,17 +150,19 @@ def _failed(
     if reason in ("RequirementConflict", "RequirementNotFound"):
         if found := conflict(output, line, every, packages):
             return EnvironmentFailed("RequirementConflict", found)
-        where = _where(output, every)
+        where = _where(line, output, every)
         return EnvironmentFailed(reason, f"{where}{line}")
     if reason == "IndexUnreachable":
         return EnvironmentFailed(reason, index_said(output))
     words = "no space is left" if reason == "DiskFull" else "a package could not be prepared"
-    return EnvironmentFailed(reason, f"{_where(output, every)}{words}: {line}")
+    return EnvironmentFailed(reason, f"{_where(line, output, every)}{words}: {line}")
 
 
-def _where(output: str, every: Sequence[Asked]) -> str:
-    """The requirement that the output speaks of, if it is one of ours."""
-    spoken = {normal(word) for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", output)}
-    spoken |= {normal(word.split("==")[0]) for word in re.findall(r"[\w.-]+==", output)}
-    named = [item for item in every if item.requirement.name in spoken]
-    return f"{named[0].requirement} is asked for by {named[0].where}: " if len(named) == 1 else ""
+def _where(line: str, output: str, every: Sequence[Asked]) -> str:
+    """The requirement that the tool speaks of, if it is one of ours."""
+    for text in (line, output):
+        spoken = {normal(w.rstrip(".")) for w in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", text)}
+        named = [item for item in every if item.requirement.name in spoken]
+        if len(named) == 1:
+            return f"{named[0].requirement} is asked for by {named[0].where}: "
+    return ""

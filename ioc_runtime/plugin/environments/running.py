@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -18,6 +16,8 @@ from ioc_runtime.plugin.environments.failure import EnvironmentFailed
 KEEPER: Final = Path(__file__).with_name("keeper.py")
 MOST_OUTPUT: Final = 200_000
 """Characters of a tool's output that are kept; of more, the end."""
+END: Final = 10.0
+"""Seconds that a killed tool may take to be gone."""
 LOOK: Final = 1.0
 """Seconds between two looks at what `check` checks."""
 
@@ -53,13 +53,7 @@ def run(
     except subprocess.TimeoutExpired:
         raise _late() from None
     finally:
-        # Also after a command that ended well: it may have left something running.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                pipe.close()
+        _end(child)
 
 
 def _follow(
@@ -93,6 +87,18 @@ def _follow(
                 kept = f"{kept}{text}\n"[-MOST_OUTPUT:]
             if not piece:
                 return kept
+
+
+def _end(keeper: subprocess.Popen[bytes]) -> None:
+    """The keeper kills what it keeps when its input closes."""
+    for pipe in (keeper.stdin, keeper.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        keeper.wait(END)
+    except subprocess.TimeoutExpired:  # stopped by somebody, or the disk hangs
+        keeper.kill()
+        keeper.wait()
 
 
 def _late() -> EnvironmentFailed:

@@ -121,7 +121,9 @@ class Store:
         flush(building)
         place = self.directory / key
         if place.exists():  # damaged, or find() would have had it
-            self._take_away(key)
+            aside = self._take_away(key)
+            if not _held(aside):
+                remove(aside)
         os.rename(building, place)
         _flush_one(self.directory)
         return Stored(key, place, lock, time.time())
@@ -162,16 +164,16 @@ class Store:
                     return False
                 if time.time() - os.fstat(used).st_mtime < grace:
                     return False
-                self._take_away(key)
+                remove(self._take_away(key))
                 return True
-            self._take_away(key)  # without the file it is none, and find() never takes it
+            remove(self._take_away(key))  # without the file it is none: find() never takes it
             return True
 
-    def _take_away(self, key: str) -> None:
+    def _take_away(self, key: str) -> Path:
+        """Out of its place, by one rename; where it is now."""
         aside = Path(mkdtemp(prefix=f".{key}.", dir=self.directory))
         os.rename(self.directory / key, aside / "gone")
-        if not _held(aside / "gone"):
-            remove(aside)
+        return aside
 
     def _remove_old_debris(self) -> None:
         with suppress(OSError):
