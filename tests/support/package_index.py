@@ -141,16 +141,18 @@ def make_wheel(
     return packed.getvalue()
 
 
-def make_certificate(directory: Path) -> Path:
-    """A key and a self-signed certificate for 127.0.0.1, in one file."""
-    key, certificate = directory / "key.pem", directory / "server.pem"
-    command = (
-        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate} "
-        "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True, timeout=30)
-    certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
-    return certificate
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    """An authority's certificate, and key and certificate of a server on 127.0.0.1."""
+    authority, server = directory / "ca.pem", directory / "server.pem"
+    new = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN="
+    for command in (
+        f"{new}authority -keyout {authority}.key -out {authority}",
+        f"{new}server -keyout {server}.key -out {server} -CA {authority} -CAkey {authority}.key "
+        "-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE",
+    ):
+        subprocess.run(command.split(), check=True, capture_output=True, timeout=30)
+    server.write_bytes(server.read_bytes() + Path(f"{server}.key").read_bytes())
+    return authority, server
 
 
 def _handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:

@@ -24,13 +24,17 @@ REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 _SIGNS: Final[tuple[tuple[Reason, str], ...]] = (
     # The order matters: an index that does not answer looks like one without the package.
     ("DiskFull", r"No space left on device|os error 28\b|Disk quota exceeded|os error 122\b"),
-    ("IndexUnreachable", r"\b(401|403)\b|[Uu]nauthorized|credentials not correct|Forbidden"),
+    (
+        "IndexUnreachable",
+        r"\b40[13] (Client )?(Error|Unauthorized|Forbidden)|HTTP error 40[13]",
+    ),
     (
         "IndexUnreachable",
         r"Failed to (fetch|establish a new connection)|error sending request|Request failed after"
         r"|connection broken by|[Cc]onnection (refused|reset|aborted)|Name or service not known"
         r"|name resolution|dns error|timed out|CERTIFICATE_VERIFY_FAILED|invalid peer certificate"
-        r"|is not a trusted or secure host|HTTP error 5\d\d|HTTP status server error|offline",
+        r"|Could not fetch URL|is not a trusted or secure host|HTTP error 5\d\d"
+        r"|HTTP status server error",
     ),
     (
         "BuildFailed",
@@ -47,11 +51,11 @@ _SIGNS: Final[tuple[tuple[Reason, str], ...]] = (
     ("RequirementConflict", r"conflicting dependencies|unsatisfiable|ResolutionImpossible"),
 )
 _INDEX_WORDS: Final = (
-    r"\b(401|403) (Unauthorized|Forbidden|Error)|\bHTTP error \d+[^\n]*",
+    r"\b40[13] (Client )?(Unauthorized|Forbidden|Error)|\bHTTP error \d+[^\n]*",
     r"is not a trusted or secure host",
     r"certificate verify failed[^\n(]*|invalid peer certificate: \w+",
     r"(?<=\] )[^\n\]]*(?='\)'*: /)",
-    r"Connection \w+|Name or service not known|Temporary failure in name resolution",
+    r"[Cc]onnection (refused|reset by peer|reset|aborted|timed out)|Name or service not known|Temporary failure in name resolution",
     r"failed to lookup address[^\n]*|operation timed out|timed out|dns error[^\n]*",
 )
 _NOISE: Final = re.compile(

@@ -92,6 +92,11 @@ def _by_pip(
 ) -> list[Package]:
     report = scratch / "report.json"
     code, output = run("install", "--dry-run", "--report", str(report), *arguments)
+    if code and reason_of(output) == "RequirementNotFound":
+        # Only then, and only if asked, does pip say that an index refused or did not answer.
+        _, more = run("install", "-vv", "--dry-run", *arguments)
+        lines = [x for x in more.splitlines() if "Could not fetch URL" in x and " 404 " not in x]
+        output += "\n".join(lines)
     if code:
         raise _failed(output, every, packages)
     return [_reported(entry) for entry in json.loads(report.read_text())["install"]]

@@ -65,8 +65,6 @@ class Tool:
             found = {n: v for n, v in found.items() if n in _PATIENCE or not n.startswith("PIP_")}
             found |= {n: v for n, v in _PATIENCE.items() if n not in own}
         found |= own
-        if found["PIP_RETRIES"] == "0":  # then pip does not say that an index did not answer
-            found["PIP_RETRIES"] = "1"
         for name in _LEFT_OUT:
             found.pop(name, None)
         found |= _QUIET | {

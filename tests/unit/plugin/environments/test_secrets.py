@@ -89,8 +89,8 @@ def test_a_password_gets_nowhere_but_to_the_index(
 
 
 def test_certificates_that_are_mounted_are_trusted(tmp_path: Path, kind: str, cache: Path):
-    certificate = make_certificate(tmp_path)
-    with PackageIndex(certificate) as index:
+    authority, server = make_certificate(tmp_path)
+    with PackageIndex(server) as index:
         index.add("beta", "1.0")
         environ = surroundings(tmp_path) | {"PIP_INDEX_URL": index.url}
         builder = Builder(cache, find_tool(environ=environ, only=kind))
@@ -99,7 +99,7 @@ def test_certificates_that_are_mounted_are_trusted(tmp_path: Path, kind: str, ca
         assert "certificate" in failure.sentence
         mount = tmp_path / "mount"
         mount.mkdir()
-        (mount / "ca.crt").write_text(certificate.read_text().partition("-----BEGIN PRIV")[0])
+        (mount / "ca.crt").write_text(authority.read_text())
         builder.tool = find_tool(mount, environ, kind)
         assert builder("beta").packages == {"beta": "1.0"}
 

@@ -71,12 +71,10 @@ def test_a_line_that_is_not_taken_is_named(tmp_path: Path, line: str, expected: 
     assert "s3cret" not in sentence
 
 
-@pytest.mark.parametrize(
-    "way", ["-r ../outside.txt", "-r link.txt", "-r /etc/hostname", "-r d/out.txt"]
-)
+@pytest.mark.parametrize("way", ["../outside.txt", "link.txt", "/etc/hostname", "d/outside.txt"])
 def test_no_file_outside_of_the_plugin_is_read(tmp_path: Path, way: str):
     outside = written(tmp_path / "outside.txt", "secretpackage\n")
-    file = written(tmp_path / "plugin" / "requirements.txt", f"{way}\n")
+    file = written(tmp_path / "plugin" / "requirements.txt", f"-r {way}\n")
     (file.parent / "link.txt").symlink_to(outside)
     (file.parent / "d").symlink_to(tmp_path)
     assert "outside" in refused(file)
