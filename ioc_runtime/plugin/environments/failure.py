@@ -55,7 +55,8 @@ _INDEX_WORDS: Final = (
     r"is not a trusted or secure host",
     r"certificate verify failed[^\n(]*|invalid peer certificate: \w+",
     r"(?<=\] )[^\n\]]*(?='\)'*: /)",
-    r"[Cc]onnection (refused|reset by peer|reset|aborted|timed out)|Name or service not known|Temporary failure in name resolution",
+    r"[Cc]onnection (refused|reset by peer|reset|aborted|timed out)",
+    r"Name or service not known|Temporary failure in name resolution",
     r"failed to lookup address[^\n]*|operation timed out|timed out|dns error[^\n]*",
 )
 _NOISE: Final = re.compile(

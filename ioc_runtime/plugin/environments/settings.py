@@ -18,7 +18,6 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +90,8 @@ def trusted(certificates: Path, into: Path) -> dict[str, str]:
 
     :param into: file to write them all to
     """
+    import ssl  # a third of what this package takes to load, and few need it
+
     bundle = certificates.read_bytes()
     places = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile)
     for place in places:

@@ -52,7 +52,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def variables(index: PackageIndex, tmp_path: Path) -> dict[str, str]:
     """The environment of a builder: this index, and nothing of the machine's configuration."""
-    return surroundings(tmp_path) | {"PIP_INDEX_URL": index.url}
+    # pip keeps what it downloads over http only for a host that is trusted.
+    return surroundings(tmp_path) | {"PIP_INDEX_URL": index.url, "PIP_TRUSTED_HOST": "127.0.0.1"}
 
 
 def surroundings(home: Path) -> dict[str, str]:
