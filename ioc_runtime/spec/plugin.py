@@ -26,12 +26,15 @@ class Git(Model):
     """A Git repository, fetched before the runtime starts."""
 
     url: Annotated[str, Field(min_length=1, max_length=2048)] = Field(
-        description="Address: https, ssh, or a path that the init container sees."
+        description="Address: https, ssh, or a path that the init container sees. No password "
+        "in it: it belongs into the Secret."
     )
     ref: Word = Field("HEAD", description="Branch, tag or commit; resolved once to a commit.")
     path: str = Field("", max_length=1024, description="Directory of the plugin inside it.")
     secret_ref: SecretRef | None = Field(
-        None, description="Credentials: `username` and `password`, or `identity`."
+        None,
+        description="Credentials: `password` (or a token) and `username`, or `identity` and "
+        "`known_hosts`; `ca.crt` for a server of your own.",
     )
     submodules: bool = Field(False, description="Whether submodules are fetched too.")
 

@@ -118,7 +118,7 @@ class Task:
         if options.state_directory is not None:
             directory = options.state_directory
             self._state, restored = parts.open_state(plan, directory, self._state_problem)
-        self._loaded = parts.load_plugin(plan)
+        self._loaded = parts.load_plugin(plan, options.fetched)
         functions = self._loaded.functions if self._loaded is not None else {}
         self.engine, self._record = parts.make_engine(plan, functions, restored, options.record)
         self.events = Events(self.engine, self, self.counters)

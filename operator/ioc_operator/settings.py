@@ -16,6 +16,9 @@ class Settings:
     """Of the default image; empty: the cluster's own rule."""
     runtime_cluster_role: str = "ioc-operator-runtime"
     """ClusterRole that every namespace's ServiceAccount of runtimes is bound to."""
+    plugin_cache: str = ""
+    """Where pods keep what plugins are made of, for all tasks of a namespace: `claim:NAME`
+    of a PersistentVolumeClaim there, or `host:PATH` of a directory on each node."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty: all of them."""
     label_selector: str = ""
