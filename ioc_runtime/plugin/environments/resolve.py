@@ -2,7 +2,7 @@
 
 Both tools get the installed versions as constraints. pip sees all packages that its
 interpreter sees, and takes them as they are. uv sees the interpreter's own site-packages
-at most, so it gets a stand-in for each installed package (decision 16).
+at most, so it gets a stand-in for each installed package (decision 17).
 """
 
 from __future__ import annotations

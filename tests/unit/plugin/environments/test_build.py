@@ -13,7 +13,7 @@ import pytest
 
 from ioc_runtime.plugin.environments import Limits, find_tool
 from support.package_index import PackageIndex
-from unit.plugin.environments.conftest import Builder, listing, result, surroundings
+from unit.plugin.environments.conftest import MODULE, Builder, listing, result, surroundings
 
 NUMPY = version("numpy")
 
@@ -111,6 +111,21 @@ def test_packages_of_the_image_that_only_the_path_shows_count_too(
     refused = start("wantsother", env=env)
     assert refused.wait(60) == 15
     assert "the runtime's image has imagepackage 3.0" in refused.errors
+
+
+def test_a_pip_outside_of_the_interpreter_serves_it(
+    index: PackageIndex, variables: dict[str, str], tmp_path: Path
+):
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True, timeout=60)
+    python = bare / "bin" / "python"
+    command = [python, "-m", MODULE, "build", "--tool", "pip", "--cache", tmp_path / "cache"]
+    env = variables | {"PYTHONPATH": str(Path(__file__).parents[4])}
+    done = subprocess.run([*command, "alpha"], env=env, capture_output=True, text=True, timeout=60)
+    if "no pip is here" in done.stderr:
+        pytest.skip("neither the base interpreter nor ensurepip has a pip")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in Path(done.stdout.strip()).glob("*.py")) == ["alpha.py", "beta.py"]
 
 
 def test_extras_and_markers_are_followed(builder: Builder, index: PackageIndex):
