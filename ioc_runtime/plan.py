@@ -180,7 +180,9 @@ class Plugin:
     functions: tuple[str, ...] = ()
     """Names of expression functions the plugin has to register."""
     requirements: tuple[str, ...] = ()
-    """Python packages that are installed before, as in requirements.txt."""
+    """Packages beside those of the image; each one has been checked by `requirement.parse`."""
+    requirements_from: str | None = None
+    """requirements.txt or pyproject.toml in the plugin's directory that names more."""
     update_policy: Literal["Pinned", "OnRestart"] = "Pinned"
     """When a Git ref is resolved again."""
     max_failures: int | None = None

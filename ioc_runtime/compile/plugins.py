@@ -7,6 +7,7 @@ import re
 
 from ioc_runtime.compile.collector import Collector
 from ioc_runtime.plan import Plugin
+from ioc_runtime.requirement import BadRequirement, parse
 from ioc_runtime.spec.plugin import INLINE_BYTES, SOURCES, Git
 from ioc_runtime.spec.plugin import Plugin as PluginSpec
 from ioc_runtime.spec.problem import NOTHING, Path
@@ -28,6 +29,7 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
     files = dict(spec.inline.files) if spec.inline else None
     if files is not None:
         _check_files(files, (*path, "inline", "files"), collector)
+    _check_requirements(spec, path, collector)
     if spec.git is not None:
         _check_git(spec.git, (*path, "git"), collector)
     source = None
@@ -40,6 +42,7 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
         class_name=spec.class_name,
         functions=tuple(dict.fromkeys(spec.functions)),
         requirements=tuple(spec.requirements),
+        requirements_from=spec.requirements_from,
         update_policy=spec.update_policy,
         max_failures=spec.max_failures,
         isolation=spec.isolation,
@@ -86,6 +89,23 @@ def _check_files(files: dict[str, str], path: Path, collector: Collector) -> Non
             collector.wrong((*path, name), NOTHING, "a text without NUL")
     if not any(name.endswith(".py") for name in files):
         collector.wrong(path, NOTHING, "at least one file that ends in .py")
+
+
+def _check_requirements(spec: PluginSpec, path: Path, collector: Collector) -> None:
+    for i, text in enumerate(spec.requirements):
+        try:
+            parse(text)
+        except BadRequirement as error:
+            collector.wrong((*path, "requirements", i), text, str(error))
+    file = spec.requirements_from
+    if file is None:
+        return
+    if not file.endswith((".txt", ".toml")):
+        expected = "a requirements file (.txt) or a pyproject.toml"
+        collector.wrong((*path, "requirementsFrom"), file, expected)
+    elif spec.inline and file not in spec.inline.files:
+        known = list(spec.inline.files)
+        collector.wrong((*path, "requirementsFrom"), file, "one of the inline files", known)
 
 
 def _absolute(path: str, file: str | None) -> str:
