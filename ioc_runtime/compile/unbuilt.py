@@ -22,8 +22,6 @@ def _plugin(field: str) -> Callable[[Any], Any]:
 
 _COMMON: Final[tuple[Part, ...]] = (
     ("built-in plugins are", ("plugin", "builtin"), _plugin("builtin")),
-    ("environments of plugins are", ("plugin", "requirements"), _plugin("requirements")),
-    ("environments of plugins are", ("plugin", "requirementsFrom"), _plugin("requirements_from")),
     (
         "plugins in a process of their own are",
         ("plugin", "isolation"),

@@ -5,6 +5,7 @@ What comes of it stands in DIR/plugin.json, which the serving process gets by `-
 | field | meaning |
 |---|---|
 | directory | the plugin's files; null for inline files, which are in the plan |
+| site | packages that it needs beside those that are installed; null for none |
 | source | of a plugin from Git: url, ref, commit, path, note |
 | entry | what `directory` was fetched for |
 
@@ -27,6 +28,7 @@ from ioc_runtime.fetch.cache import storage_failed
 from ioc_runtime.fetch.credentials import Credentials
 from ioc_runtime.fetch.failure import BAD_SOURCE, SOURCE_NOT_FOUND, FetchFailed
 from ioc_runtime.fetch.limits import MIB, Limits
+from ioc_runtime.fetch.packages import install
 from ioc_runtime.fetch.source import Fetcher
 from ioc_runtime.fetch.wanted import git_source, read_said, write_said
 from ioc_runtime.plan import Plan, PlanError, Plugin, from_json
@@ -54,10 +56,12 @@ def _fetch(options: argparse.Namespace) -> None:
     except OSError as error:
         raise storage_failed(error) from None
     said: dict[str, Any] = {"directory": None}
-    if plan.plugin is not None and options.only != "packages":
-        said |= _code(plan.plugin, options)
-    elif options.only == "packages":
+    if options.only == "packages":
         said = read_said(into / OUTCOME) or said
+    elif plan.plugin is not None:
+        said |= _code(plan.plugin, options)
+    if plan.plugin is not None and options.only != "source":
+        said["site"] = _packages(plan.plugin, said, options)
     try:
         write_said(into / OUTCOME, said)
     except OSError as error:
@@ -83,6 +87,23 @@ def _code(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
     return {"directory": plugin.directory}
 
 
+def _packages(plugin: Plugin, said: dict[str, Any], options: argparse.Namespace) -> str | None:
+    directory = said.get("directory")
+    return install(
+        plugin,
+        directory=Path(directory) if directory else None,
+        commit=str((said.get("source") or {}).get("commit") or ""),
+        cache=(options.cache or options.into).absolute(),
+        index=options.index,
+        timeout=options.install_timeout,
+        say=_log,
+    )
+
+
+def _log(text: str) -> None:
+    say("log", level="INFO", logger="ioc_runtime.fetch", text=text)
+
+
 def _from_git(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
     pinned = plugin.update_policy == "Pinned" and not options.fresh
     wanted = git_source(plugin.source or {}, pinned=pinned)
@@ -99,7 +120,7 @@ def _from_git(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
             transfer_bytes=options.most_transfer * MIB,
             seconds=options.timeout,
         ),
-        say=lambda text: say("log", level="INFO", logger="ioc_runtime.fetch", text=text),
+        say=_log,
     )
     source = fetcher.fetch(wanted, kept, before.get("entry"))
     return {
@@ -153,6 +174,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fresh", action="store_true", help="look what a branch is at now, whatever was kept"
     )
+    parser.add_argument(
+        "--index", type=Path, metavar="DIR", help="files for the package index (docs/plugins.md)"
+    )
+    parser.add_argument("--install-timeout", type=float, default=900.0, metavar="SECONDS")
     parser.add_argument("--files", type=Path, metavar="DIR", help="where a ConfigMap is mounted")
     parser.add_argument(
         "--only",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger("ioc_runtime")
 
 
 class NotFetched(Exception):
@@ -47,8 +52,15 @@ class Fetched:
 
     def use_packages(self) -> None:
         """Let imports find the plugin's packages, after all that is installed."""
-        if self.site is not None and self.site not in sys.path:
-            sys.path.append(self.site)
+        if self.site is None or self.site in sys.path:
+            return
+        sys.path.append(self.site)
+        # Held until this process ends: whoever makes room in the cache leaves it alone.
+        try:
+            handle = os.open(os.path.join(self.site, os.pardir, "in-use"), os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        except OSError as error:
+            log.warning("the plugin's packages in %s cannot be held: %s", self.site, error)
 
 
 def _text(value: object) -> str | None:

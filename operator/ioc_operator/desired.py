@@ -90,7 +90,9 @@ class Wanted:
     def fetches(self) -> bool:
         """Whether its plugin has to be made ready before its pod can serve."""
         plugin = self.plugin
-        return any(plugin.get(field) for field in ("git", "configMap", "requirements"))
+        return any(
+            plugin.get(field) for field in ("git", "configMap", "requirements", "requirementsFrom")
+        )
 
     @property
     def probe_port(self) -> int:
@@ -152,7 +154,7 @@ class Wanted:
         """Of all that its children are made from; `default` as for `image`."""
         more: list[object] = [dict(self.kept)] if self.kept else []
         if self.fetches:
-            more.append(settings.plugin_cache)
+            more += [settings.plugin_cache, settings.plugin_index]
         policy = settings.image_pull_policy
         return digest([self.manifest, default, policy, BUILDERS, __version__, *more])
 

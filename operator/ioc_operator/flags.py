@@ -156,6 +156,13 @@ FLAGS: Final = (
         variable="IOC_PLUGIN_CACHE",
     ),
     Flag(
+        "plugin_index",
+        "ConfigMap and Secret of a task's namespace, if there, that say where packages come from",
+        filled,
+        "NAME",
+        variable="IOC_PLUGIN_INDEX",
+    ),
+    Flag(
         "namespaces",
         "namespace to watch, may be repeated; all of them without it",
         names,

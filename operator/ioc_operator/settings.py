@@ -19,6 +19,9 @@ class Settings:
     plugin_cache: str = ""
     """Where pods keep what plugins are made of, for all tasks of a namespace: `claim:NAME`
     of a PersistentVolumeClaim there, or `host:PATH` of a directory on each node."""
+    plugin_index: str = "ioc-plugin-index"
+    """ConfigMap and Secret of a task's namespace that say where packages come from; neither
+    has to be there."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty: all of them."""
     label_selector: str = ""

@@ -65,24 +65,29 @@ def fetching(wanted: Wanted, settings: Settings, container: Mapping[str, Any]) -
         options += ["--files", FILES_DIRECTORY]
     secret = _secret(plugin)
     own: list[Object] = []
-    none: list[Object] = []
-    steps: tuple[tuple[str, list[str], list[Object]], ...]
     if secret:
         volumes.append(
             {"name": "credentials", "secret": {"secretName": secret, "defaultMode": 0o440}}
         )
         own.append({"name": "credentials", "mountPath": CREDENTIALS_DIRECTORY, "readOnly": True})
+    packages: list[Object] = []
+    installs = bool(plugin.get("requirements") or plugin.get("requirementsFrom"))
+    if installs:
+        volumes.append(_index(settings.plugin_index))
+        packages.append({"name": "index", "mountPath": INDEX_DIRECTORY, "readOnly": True})
     config: Object = {"name": "config", "mountPath": "/etc/ioc", "readOnly": True}
     tmp: Object = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
     mounts: list[Object] = [config, tmp, place, *shared, *files]
     credentials = ["--credentials", CREDENTIALS_DIRECTORY] if secret else []
-    if secret and plugin.get("requirements"):
+    index = ["--index", INDEX_DIRECTORY] if installs else []
+    steps: tuple[tuple[str, list[str], list[Object]], ...] = (
+        (FETCH, [*credentials, *index], own + packages),
+    )
+    if secret and installs:
         steps = (
             (FETCH, ["--only", "source", *credentials], own),
-            (INSTALL, ["--only", "packages"], none),
+            (INSTALL, ["--only", "packages", *index], packages),
         )
-    else:
-        steps = ((FETCH, credentials, own),)
     init = tuple(
         _step(container, name, [*options, *more], mounts + extra) for name, more, extra in steps
     )
@@ -113,6 +118,11 @@ def _cache(where: str) -> Object:
     if kind == "host":
         return {"hostPath": {"path": name, "type": "Directory"}}
     return {"persistentVolumeClaim": {"claimName": name}}
+
+
+def _index(name: str) -> Object:
+    sources = [{kind: {"name": name, "optional": True}} for kind in ("configMap", "secret")]
+    return {"name": "index", "projected": {"sources": sources, "defaultMode": 0o440}}
 
 
 def _secret(plugin: Mapping[str, Any]) -> str:
