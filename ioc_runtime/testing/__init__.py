@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from ioc_runtime.plan import Plan
     from ioc_runtime.testing.simulated import SimulatedTask
+    from ioc_runtime.testing.simulated_job import SimulatedJob
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,19 +45,38 @@ def ioc_task(request: pytest.FixtureRequest) -> Iterator[Callable[..., Simulated
     subclass of TaskBase. Further ones are fields of `spec`: of a manifest changes by path
     (`ioc_task("task.yaml", **{"parameters.limit": 2})`), of a class all there is.
     """
+    yield from _starting(request, "IocTask")
+
+
+@pytest.fixture
+def ioc_job(request: pytest.FixtureRequest) -> Iterator[Callable[..., SimulatedJob]]:
+    """A job under test: `ioc_job("job.yaml").run()`; arguments as those of `ioc_task`."""
+    yield from _starting(request, "IocJob")
+
+
+def _starting(request: pytest.FixtureRequest, kind: str) -> Iterator[Callable[..., Any]]:
     started: list[Any] = []
     directory = Path(request.path).parent
     real = bool(request.config.getoption("--ioc-real", default=False))
 
-    def start(what: str | Path | type, **changes: Any) -> SimulatedTask:
+    def start(what: str | Path | type, **changes: Any) -> Any:
         from ioc_runtime.testing.manifest import plan_of
-        from ioc_runtime.testing.simulated import SimulatedTask
 
-        plan = plan_of(what, directory, "IocTask", changes)
-        task = SimulatedTask(plan, what if isinstance(what, type) else None)
-        started.append(task)
-        return task.start()
+        plan = plan_of(what, directory, kind, changes)
+        made = _made(plan, what if isinstance(what, type) else None, real)
+        started.append(made)
+        return made.start()
 
     yield start
-    for task in reversed(started):
-        task.stop()
+    for each in reversed(started):
+        each.stop()
+
+
+def _made(plan: Plan, cls: type | None, real: bool) -> Any:
+    if plan.kind == "IocJob":
+        from ioc_runtime.testing.simulated_job import SimulatedJob
+
+        return SimulatedJob(plan, cls)
+    from ioc_runtime.testing.simulated import SimulatedTask
+
+    return SimulatedTask(plan, cls)

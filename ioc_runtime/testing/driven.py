@@ -104,6 +104,7 @@ class DrivenTask(Task):
         self._raised = raised
         self._loaded = loaded
         self._calls: list[tuple[float, int, Callable[[], Any]]] = []
+        self._called = 0
         self._delivering = False
         self._refreshed = 0.0
 
@@ -188,11 +189,15 @@ class DrivenTask(Task):
 
     def at(self, when: float, call: Callable[[], Any]) -> None:
         """Call something at a monotonic time, when time passes over it."""
-        self._calls.append((when, len(self._calls), call))
+        self._called += 1
+        self._calls.append((when, self._called, call))
         self._calls.sort(key=lambda each: each[:2])
 
-    def advance(self, end: float) -> None:
-        """Let time pass up to a monotonic time, doing what the loop does on its way."""
+    def advance(self, end: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass up to a monotonic time, doing what the loop does on its way.
+
+        It ends early as soon as `until` says so.
+        """
         for _ in range(MOST_TURNS):
             now = min(end, self._next())
             self.clock.to(now)
@@ -200,7 +205,7 @@ class DrivenTask(Task):
             while self._calls and self._calls[0][0] <= self.clock.mono:
                 self._calls.pop(0)[2]()
             self.settle()
-            if self.clock.mono >= end and self._next() > end:
+            if until() or self.clock.mono >= end and self._next() > end:
                 return
         raise AssertionError(f"more than {MOST_TURNS} turns of the loop: let less time pass")
 
