@@ -134,6 +134,11 @@ class PluginRunner:
         return self._thread.is_alive()
 
     @property
+    def idle(self) -> bool:
+        """Whether the plugin has done all there was to do, and waits."""
+        return not self._thread.is_alive() or self._mailbox.idle
+
+    @property
     def coalesced(self) -> int:
         """Changes left out because a newer one of the same input came."""
         return self._mailbox.coalesced

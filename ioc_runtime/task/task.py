@@ -438,6 +438,15 @@ class Task:
             return "ended"
         return "failed" if self._failing else "loaded"
 
+    @property
+    def plugin_at_work(self) -> dict[str, Any]:
+        """For a snapshot: whether the plugin waits, how often it failed, and the last failure."""
+        runner = self._runner
+        if runner is None:
+            return {"idle": True, "failures": 0, "error": ""}
+        error = self.last_error[1] if self.last_error else ""
+        return {"idle": runner.idle, "failures": runner.failures, "error": error}
+
     def last_turn(self) -> float:
         """When the loop began its last turn, monotonic."""
         return self._loop.last_turn if self._loop is not None else time.monotonic()

@@ -73,6 +73,10 @@ def _starting(request: pytest.FixtureRequest, kind: str) -> Iterator[Callable[..
 
 
 def _made(plan: Plan, cls: type | None, real: bool) -> Any:
+    if real:
+        from ioc_runtime.testing.real import RealJob, RealTask
+
+        return RealJob(plan, cls) if plan.kind == "IocJob" else RealTask(plan, cls)
     if plan.kind == "IocJob":
         from ioc_runtime.testing.simulated_job import SimulatedJob
 
