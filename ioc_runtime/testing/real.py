@@ -125,7 +125,7 @@ class Real:
         self._snapshot: dict[str, Any] = {}
         self._said: dict[str, dict[str, Any]] = {}
         self._failures = 0
-        self._expecting = False
+        self._expecting = self._started = False
         self._calls: list[tuple[float, Callable[[], Any]]] = []
 
     # --- the world
@@ -254,7 +254,7 @@ class Real:
         self._ended(code)
 
     def _ended(self, code: int | None) -> None:
-        if code not in (None, 0) and self._process is not None:
+        if self._started and code not in (None, 0) and self._process is not None:
             raise PluginFailed(self._process.report(f"ended with exit code {code}"))
 
     def _launch_world(self) -> None:
@@ -395,6 +395,7 @@ class RealTask(Real):
         for signal in (*self.plan.inputs, *self.plan.outputs):
             if signal.link is not None:
                 self._await_link(signal.name, True)
+        self._started = True
         self._settle()
         return self
 
