@@ -115,6 +115,8 @@ def _words(kind: str, name: str) -> dict[str, str]:
             Exit.USAGE,
         )
     module, cls = name.replace("-", "_"), name.replace("-", " ").title().replace(" ", "")
+    if module.startswith("test_"):
+        module = f"{kind}_{module}"  # a test's name is none of a plugin's module
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or _taken(module):
         module = f"{module}_{kind}"
     if cls in ("TaskBase", "JobBase", "JobResult", "DeclarativeTask") or keyword.iskeyword(cls):
@@ -133,7 +135,7 @@ def _taken(module: str) -> bool:
     """Whether a module of that name would stand in another one's place, or not be loaded."""
     from importlib.util import find_spec
 
-    if module in ("setup", "conftest", "tests") or module.startswith("test_"):
+    if module in ("setup", "conftest", "tests"):
         return True
     here = os.getcwd()
     path, sys.path[:] = sys.path[:], [one for one in sys.path if one not in ("", ".", here)]

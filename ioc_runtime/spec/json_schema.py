@@ -59,7 +59,10 @@ EXAMPLES: Final[Mapping[tuple[str, str], tuple[Any, ...]]] = {
     ("Output", "unit"): ("mbar",),
     ("Output", "safeValue"): (0,),
     ("Rule", "id"): ("high",),
-    ("Rule", "condition"): ("pressure > limit and mode != 'Off'", "votes(a > 5, b > 5, c > 5) >= 2"),
+    ("Rule", "condition"): (
+        "pressure > limit and mode != 'Off'",
+        "votes(2, a > 5, b > 5, c > 5)",
+    ),
     ("Rule", "for"): (0.5,),
     ("Rule", "outputs"): ({"alarm": "HIGH", "valve": 0},),
     ("Rule", "message"): ("pressure {pressure:.2e} mbar above {limit:.1e}",),
@@ -148,6 +151,7 @@ def _plain(given: Any) -> Any:
     made: Schema = {}
     for name, each in given.items():
         if name == "$ref":
+            # in a list, since draft 7 ignores what stands beside a reference
             made["allOf"] = [{"$ref": each.replace("#/$defs/", "#/definitions/")}]
         elif name in ("properties", "patternProperties"):
             made[name] = {key: _plain(value) for key, value in each.items()}
@@ -158,5 +162,5 @@ def _plain(given: Any) -> Any:
     if "patternProperties" in made:
         made.setdefault("additionalProperties", False)
     if set(made) == {"allOf"}:
-        return made["allOf"][0]  # beside it, draft 7 would ignore a description
+        made = made["allOf"][0]
     return made

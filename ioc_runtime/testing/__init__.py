@@ -57,13 +57,14 @@ def ioc_job(request: pytest.FixtureRequest) -> Iterator[Callable[..., SimulatedJ
 def _starting(request: pytest.FixtureRequest, kind: str) -> Iterator[Callable[..., Any]]:
     started: list[Any] = []
     directory = Path(request.path).parent
+    own = request.module.__name__
     real = bool(request.config.getoption("--ioc-real", default=False))
 
     def start(what: str | Path | type, **changes: Any) -> Any:
         from ioc_runtime.testing.manifest import plan_of
 
         plan = plan_of(what, directory, kind, changes)
-        made = _made(plan, what if isinstance(what, type) else None, real)
+        made = _made(plan, what if isinstance(what, type) else None, real, own)
         started.append(made)
         return made.start()
 
@@ -72,11 +73,14 @@ def _starting(request: pytest.FixtureRequest, kind: str) -> Iterator[Callable[..
         each.stop()
 
 
-def _made(plan: Plan, cls: type | None, real: bool) -> Any:
+def _made(plan: Plan, cls: type | None, real: bool, own: str) -> Any:
     if real:
-        from ioc_runtime.testing.real import RealJob, RealTask
+        from ioc_runtime.testing.real import RealTask
+        from ioc_runtime.testing.real_job import RealJob
 
-        return RealJob(plan, cls) if plan.kind == "IocJob" else RealTask(plan, cls)
+        if cls is not None and cls.__module__ == own:
+            pytest.skip(f"{cls.__name__} stands in the test's own file: it runs only simulated")
+        return RealJob(plan) if plan.kind == "IocJob" else RealTask(plan)
     if plan.kind == "IocJob":
         from ioc_runtime.testing.simulated_job import SimulatedJob
 

@@ -8,24 +8,21 @@ serving process says in its snapshots.
 
 from __future__ import annotations
 
-import inspect
-import json
 import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from ioc_runtime.engine.values import BadValue, coerce
-from ioc_runtime.job.outcome import Outcome
-from ioc_runtime.plan import SEVERITIES, Input, Link, Output, Plan, from_json, to_json
+from ioc_runtime.plan import SEVERITIES, Link, Plan, to_json
 from ioc_runtime.plugin.errors import nearest
-from ioc_runtime.standard import standard_of
 from ioc_runtime.testing.manifest import BadTest
 from ioc_runtime.testing.processes import START, Network, NoAnswer, Talking
+from ioc_runtime.testing.real_source import Source, without_fields
 from ioc_runtime.testing.shown import Shown
 from ioc_runtime.testing.simulated import ALARM
 
@@ -40,71 +37,13 @@ class PluginFailed(AssertionError):
     """The plugin failed in its process; the text is the sentence that MESSAGE shows."""
 
 
-class Source:
-    """A PV of another IOC, and its process."""
-
-    def __init__(self, link: Link, signal: Input | Output, place: Any, network: Network) -> None:
-        self.link, self._place, self._network = link, place, network
-        self._what = {"name": link.name, "type": signal.type, "length": signal.length}
-        self._what["states"] = list(signal.states)
-        self.written: list[Any] = []
-        self.sample: tuple[Any, int, int] | None = None
-        self._refuses = False
-        self._process: Talking | None = None
-
-    @property
-    def up(self) -> bool:
-        return self._process is not None
-
-    def launch(self) -> None:
-        """Start it; `wait` for it."""
-        environment = self._network.environment(self._place)
-        self._process = Talking(["-m", "ioc_runtime.testing.source"], environment, self._heard)
-        self._process.tell(**self._what)
-
-    def wait(self) -> None:
-        """Until it is there, with what it last held."""
-        self._do("up")
-        if self.sample is not None:
-            self.set(*self.sample)
-        self.refuse(self._refuses)
-
-    def set(self, value: Any, severity: int, status: int) -> None:
-        self.sample = (value, severity, status)
-        if self._process is not None:
-            self._do(value=value, severity=severity, status=status)
-
-    def refuse(self, on: bool) -> None:
-        self._refuses = on
-        if self._process is not None:
-            self._do(disp=int(on))
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process = None
-
-    def _do(self, *said: str, **command: Any) -> None:
-        assert self._process is not None  # noqa: S101 - for the type checker
-        if command:
-            self._process.tell(**command)
-        self._process.answer(lambda line: line.get("did") == (said[0] if said else command), START)
-
-    def _heard(self, line: dict[str, Any]) -> None:
-        if "wrote" in line:
-            self.written.append(line["wrote"])
-            self.sample = (line["wrote"], 0, 0)
-
-
 class Real:
     """What tasks and jobs under test share, over the network."""
 
     real = True
 
-    def __init__(self, plan: Plan, cls: type | None = None) -> None:
-        self.plan = plan = _without_fields(plan)
-        if cls is not None and Path(inspect.getsourcefile(cls) or "").name.startswith("test_"):
-            raise BadTest(f"{cls.__name__} stands in a test's file, which no serving process loads")
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan = without_fields(plan)
         links: dict[str, tuple[Link, Any]] = {}
         for signal in (*plan.inputs, *plan.outputs):
             for link in (signal.link, getattr(signal, "readback", None)):
@@ -147,7 +86,7 @@ class Real:
                 source = self._source(name)
                 source.set(value, number, ALARM if number else 0)
                 if source.up and self._process is not None:
-                    self._until(lambda: self._shows(name, value, severity), f"{name} to follow")
+                    self._until(partial(self._shows, name, value, severity), f"{name} to follow")
             self._settle()
 
     def disconnect(self, *names: str) -> None:
@@ -316,9 +255,7 @@ class Real:
         answer = self._client.answer(lambda line: "got" in line or "error" in line, START)
         if "error" in answer:
             raise BadTest(answer["error"])
-        return [
-            self._shown(name, *found) for name, found in zip(names, answer["got"], strict=True)
-        ]
+        return [self._shown(name, *found) for name, found in zip(names, answer["got"], strict=True)]
 
     def _shown(self, name: str, value: Any, severity: str, at: Any, states: list[str]) -> Shown:
         signal = next((s for s in self.plan.signals if s.name == name), None)
@@ -415,104 +352,3 @@ class RealTask(Real):
         """As `SimulatedTask.put`."""
         self._put(name, value)
         self._settle()
-
-
-class RealJob(Real):
-    """An IocJob in a serving process, which `run` starts."""
-
-    def __init__(self, plan: Plan, cls: type | None = None) -> None:
-        super().__init__(plan, cls)
-        self._set: dict[str, Any] = {}
-        self._last: dict[str, Shown] = {}
-        self._over = False
-
-    def start(self) -> RealJob:
-        """As `SimulatedJob.start`."""
-        self._launch_world()
-        self._await_world()
-        return self
-
-    def run(self) -> Outcome:
-        """As `SimulatedJob.run`."""
-        if self._process is not None:
-            raise BadTest("a job runs once: start another one")
-        begun = time.monotonic()
-        inputs = tuple(
-            replace(one, value=self._set.get(one.name, one.value)) for one in self.plan.inputs
-        )
-        self._launch(replace(self.plan, inputs=inputs))
-        process = self._process
-        assert process is not None  # noqa: S101
-        said = process.answer(lambda line: line.get("say") in ("ready", "error"), START)
-        if said["say"] == "error":
-            raise BadTest(said["text"])
-        lost = time.monotonic() - begun  # times of `at` count from the run
-        self._calls = [(when + lost, call) for when, call in self._calls]
-        names = [s.name for s in self.plan.signals] + [s.name for s in standard_of("IocJob")]
-        while "result" not in self._said:
-            self._call_due()
-            if process.code is not None:
-                raise NoAnswer(process.report("ended without a result"))
-            time.sleep(LOOK / 4)
-        try:
-            self._last = {one.name: one for one in self._read(names)}
-        except BadTest:
-            pass  # the PVs have gone already
-        self._over = True
-        process.wait(PATIENCE)
-        return self._outcome(self._said["result"])
-
-    def _outcome(self, said: dict[str, Any]) -> Outcome:
-        found = Outcome(
-            said["state"], said["exit"], said["reason"], said["message"], said.get("data")
-        )
-        if found.exit_code in (11, 12):
-            self._failures += 1
-            self._snapshot = {"plugin": {"error": found.text}}
-            if not self._expecting:
-                raise PluginFailed(found.text)
-        return found
-
-    def _put(self, name: str, value: Any) -> None:
-        if self._process is None:
-            self._set[name] = value
-        else:
-            super()._put(name, value)
-
-    def pv(self, name: str) -> Shown:
-        """As `Simulated.pv`; after the run what its PVs held at its end."""
-        if not self._over:
-            return super().pv(name)
-        if name not in self._last:
-            raise BadTest(f"{name} could not be read before the PVs went")
-        return self._last[name]
-
-    def _settle(self) -> None:
-        """Nothing: a job goes on by itself."""
-
-    def abort(self) -> None:
-        """As `SimulatedJob.abort`."""
-        self._put("CMD:ABORT", 1)
-
-    def stop_run(self) -> None:
-        """As `SimulatedJob.stop_run`."""
-        self._put("CMD:STOP", 1)
-
-    @property
-    def state(self) -> str:
-        """STATE."""
-        return self.pv("STATE").state
-
-    def _ended(self, code: int | None) -> None:
-        """Any exit code may be that of a run."""
-
-
-def _without_fields(plan: Plan) -> Plan:
-    """The plan with links to fields as links to PVs of their own: `X.SEVR` is `X:SEVR`."""
-    made = json.loads(to_json(plan))
-    for signal in [*made.get("inputs", ()), *made.get("outputs", ())]:
-        for kind in ("link", "readback"):
-            if kind in signal:
-                name = str(signal[kind]["name"]).removesuffix(".VAL")
-                signal[kind]["name"] = name.replace(".", ":")
-    return from_json(json.dumps(made))

@@ -18,7 +18,6 @@ from ioc_runtime.plugin.loader import Loaded
 from ioc_runtime.task.host import TaskHost
 from ioc_runtime.task.parts import CannotStart
 from ioc_runtime.task.task import Task
-from ioc_runtime.testing.clock import FakeClock
 from ioc_runtime.testing.driven import DrivenTask
 from ioc_runtime.testing.manifest import BadTest
 from ioc_runtime.testing.simulated import Simulated
