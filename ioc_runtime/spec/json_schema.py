@@ -122,7 +122,7 @@ def _of_kind(kind: str) -> Schema:
 
 def _closed(given: Schema, model: str) -> Schema:
     """One model, with what editors need and pydantic does not say."""
-    made = _plain(given)
+    made: Schema = _plain(given)
     made.pop("title", None)
     if model == "Metadata":
         made["additionalProperties"] = True  # labels, annotations and the rest are Kubernetes'

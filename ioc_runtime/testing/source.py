@@ -86,6 +86,12 @@ def main() -> None:
     pv = record(builder, what, wrote)
     builder.LoadDatabase()
     softioc.iocInit(Dispatcher())
+
+    def well_from_now() -> None:
+        """What a client writes next is well; until then the record shows what it does."""
+        pv.set(pv.get(), process=False, severity=0, alarm=0)
+
+    well_from_now()
     say(did="up")
     for line in sys.stdin:
         command = json.loads(line)
@@ -96,6 +102,7 @@ def main() -> None:
             pv.set(command["value"], process=False, severity=severity, alarm=status)
             ours += 1
             softioc.dbpf(f"{what['name']}.PROC", "1")  # as `set` alone shows no severity
+            well_from_now()
         say(did=command)
     os._exit(0)
 

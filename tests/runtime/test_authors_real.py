@@ -20,7 +20,7 @@ metadata: {name: every}
 spec:
   prefix: "EVERY:"
   inputs:
-    flag: {type: bool, states: [No, Yes], link: "pva://ELSE:FLAG"}
+    flag: {type: bool, states: [Shut, Open], link: "pva://ELSE:FLAG"}
     mode: {type: enum, states: ['Off', Auto, Manual], link: "ca://ELSE:MODE"}
     count: {type: int, link: "ca://ELSE:COUNT.VAL"}
     text: {type: string, link: "ca://ELSE:TEXT"}
@@ -31,7 +31,7 @@ spec:
     set: {type: float, link: "ca://ELSE:SET"}
     sum: {type: float, alarms: {high: 5, hihi: 8, hysteresis: 1}}
     label: {type: string}
-  transforms: [{output: sum, expression: "sum(trace)"}]
+  transforms: [{output: sum, expression: "sum_of(trace)"}]
   plugin:
     inline:
       files:
@@ -82,10 +82,10 @@ def test_what_is_written_comes_back_by_the_same_pv(ioc_task):
 def test_failures_raise(ioc_task):
     task = ioc_task(MANIFEST)
     with task.failing("no flags here"):
-        task.set(flag="Yes")
-    task.set(flag="No")
+        task.set(flag="Open")
+    task.set(flag="Shut")
     with pytest.raises(Exception, match="no flags here"):
-        task.set(flag="Yes")
+        task.set(flag="Open")
     with pytest.raises(Exception, match="nearest: 'count'"):
         task.set(coutn=1)
 
