@@ -441,7 +441,8 @@ class Task:
     @property
     def plugin_at_work(self) -> dict[str, Any]:
         """For a snapshot: whether the plugin waits, and nothing of the task's is on its way to
-        a link; how often the plugin failed, and how it did last."""
+        a link; how often the plugin failed, and how it did last.
+        """
         runner, writing = self._runner, self.links.busy
         if runner is None:
             return {"idle": not writing, "failures": 0, "error": ""}

@@ -21,8 +21,8 @@ from ioc_runtime.plugin.loader import Loaded
 from ioc_runtime.plugin.runner import PluginRunner
 from ioc_runtime.plugin.waiting import Blocking, Body, Looping, OnError
 
-ENDLESS: Final = 100_000
-"""Steps without the clock moving after which a plugin is said to run in circles."""
+ENDLESS: Final = 10_000
+"""Calls of a plugin, while no time passes, after which it is said to run in circles."""
 
 Clock = Callable[[], float]
 
@@ -196,7 +196,7 @@ class _Idle(selectors.DefaultSelector):
 class SteppedRunner(PluginRunner):
     """The runner of the serving process, in the thread of the test.
 
-    `failures_seen` is told of every failure, with the exception itself.
+    `raised` is told of every failure, with the exception itself.
     """
 
     def __init__(
@@ -214,6 +214,7 @@ class SteppedRunner(PluginRunner):
         self._raised, self._stepped = raised, stepped
         self._live = False
         self._inside = False
+        self._called = 0
 
     @property
     def alive(self) -> bool:
@@ -236,10 +237,11 @@ class SteppedRunner(PluginRunner):
         """Let it do all that there is to do now."""
         if not self._live or self._inside:
             return
-        self._inside = True
+        self._inside, self._called = True, 0
         try:
             self._live = self._stepped.step()
         except RunsInCircles:
+            self._live = False
             raise
         except BaseException as error:  # a fault of ours: as in `_run`
             self._live = False
@@ -261,6 +263,12 @@ class SteppedRunner(PluginRunner):
         self._stepped.close()
         self._end_binding("the plugin has stopped")
         return ended
+
+    async def _call(self, hook: str, args: tuple[Any, ...], construct: bool = False) -> bool:
+        self._called += 1
+        if self._called > ENDLESS:
+            raise RunsInCircles(f"{hook} was called {ENDLESS} times, and no time has passed")
+        return await super()._call(hook, args, construct)
 
     def _report(self, label: str, error: BaseException) -> None:
         before = self.failures
