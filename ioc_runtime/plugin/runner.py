@@ -51,6 +51,7 @@ class PluginRunner:
         depth: int = 1000,
         retry: tuple[float, float] = (1.0, 30.0),
         clock: Callable[[], float] = time.monotonic,
+        waiting: Waiting | None = None,
     ) -> None:
         self._plan = plan
         self._loaded = loaded
@@ -60,7 +61,7 @@ class PluginRunner:
         self._clock = clock
         self._max_failures = plan.plugin.max_failures if plan.plugin else None
         self._hooks = {hook for hook in HOOKS if loaded.overrides(hook)}
-        self._waiting: Waiting = Looping() if loaded.asynchronous else Blocking()
+        self._waiting: Waiting = waiting or (Looping() if loaded.asynchronous else Blocking())
         self._mailbox = Mailbox(depth, self._waiting.wake)
         self._thread = threading.Thread(target=self._run, name="plugin", daemon=True)
         self._binding: Binding | None = None
@@ -131,6 +132,11 @@ class PluginRunner:
     def alive(self) -> bool:
         """Whether the plugin's thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the plugin has done all there was to do, and waits."""
+        return not self._thread.is_alive() or self._mailbox.idle
 
     @property
     def coalesced(self) -> int:

@@ -438,6 +438,18 @@ class Task:
             return "ended"
         return "failed" if self._failing else "loaded"
 
+    @property
+    def plugin_at_work(self) -> dict[str, Any]:
+        """For a snapshot: whether the plugin waits, and nothing of the task's is on its way to
+        a link; how often the plugin failed, and how it did last.
+        """
+        runner, writing = self._runner, self.links.busy
+        if runner is None:
+            return {"idle": not writing, "failures": 0, "error": ""}
+        error = self.last_error[1] if self.last_error else ""
+        idle = runner.idle and not writing
+        return {"idle": idle, "failures": runner.failures, "error": error}
+
     def last_turn(self) -> float:
         """When the loop began its last turn, monotonic."""
         return self._loop.last_turn if self._loop is not None else time.monotonic()

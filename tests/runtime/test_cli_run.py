@@ -85,7 +85,7 @@ def test_what_is_saved_comes_into_force_and_what_is_wrong_is_shown(run: Runs):
     task.wait_for("rule high is no longer active")
     assert "9 cm" in run.pv("get", f"{run.prefix}twice")
     run.file.write_text(good.replace("  outputs:", "    more: {type: float}\n  outputs:"))
-    task.wait_for("a new process is needed: inputs.more is new")
+    task.wait_for("restarted: inputs.more is new, ")
     assert task.stop() == 0
 
 
