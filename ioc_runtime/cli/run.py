@@ -19,8 +19,10 @@ from typing import Annotated, Final, Protocol, Self
 
 import typer
 
+from ioc_runtime.cli import terminal
 from ioc_runtime.cli.child import Child, Event
 from ioc_runtime.cli.failure import Exit, Failure
+from ioc_runtime.cli.fetching import fetch, is_needed
 from ioc_runtime.cli.view import DEFAULT_PORTS, PORT_VARIABLES, View, ending
 from ioc_runtime.plan import Plan, to_json
 from ioc_runtime.state import StateError, default_directory
@@ -98,6 +100,27 @@ def run(
             help="Take over what is saved in FILE, or in its plugin's directory, while it runs.",
         ),
     ] = False,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            "--credentials",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Files for the Git server, as in the Secret of plugin.git.secretRef; by default "
+            "git uses what you have set up.",
+        ),
+    ] = None,
+    plugin_files: Annotated[
+        Path | None,
+        typer.Option(
+            "--plugin-files",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Files of a plugin whose manifest names a ConfigMap.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a manifest on this machine and show what it does, until Ctrl-C or a job's end.
 
@@ -114,17 +137,26 @@ def run(
     plan = load(file, prefix, changes or [])
     options = serving_options(state or _state_directory(), ca_port, pva_port)
     with ExitStack() as stack:
+
+        def make_ready(plan: Plan) -> list[str]:
+            if not is_needed(plan):
+                return []
+            place = tempfile.TemporaryDirectory(prefix="iocctl-plugin-", ignore_cleanup_errors=True)
+            into = Path(stack.enter_context(place))
+            return fetch(plan, into, terminal.note, credentials, plugin_files)
+
+        ready = make_ready(plan)
         if watch:
             from ioc_runtime.cli.watch import Watcher, watching
 
             def again() -> Plan:
                 return load(file, prefix, changes or [], partial(session.tell, "WARNING"))
 
-            watcher = Watcher(file, plan, again)
-            session = stack.enter_context(serving(plan, [*options, "--follow"]))
+            watcher = Watcher(file, plan, again, make_ready)
+            session = stack.enter_context(serving(plan, [*options, "--follow"], made_ready=ready))
             stack.enter_context(watching(watcher, session))
         else:
-            session = stack.enter_context(serving(plan, options))
+            session = stack.enter_context(serving(plan, options, made_ready=ready))
         code = session.run(seconds)
     if code and (text := ending(code, session.view)):
         raise Failure(text, code if code > 0 else 128 - code)
@@ -138,6 +170,8 @@ class Restart:
     plan: Plan
     why: str
     since: float
+    made_ready: Sequence[str] = ()
+    """Options that name what was fetched of the plugin."""
     asked: float = 0.0
     """When the present one was asked to end, monotonic."""
 
@@ -146,16 +180,24 @@ class Session:
     """A serving process, what is known of it, and where that is shown."""
 
     def __init__(
-        self, view: View, display: Display, path: Path, options: Sequence[str] = ()
+        self,
+        view: View,
+        display: Display,
+        path: Path,
+        options: Sequence[str] = (),
+        made_ready: Sequence[str] = (),
     ) -> None:
-        """Start the process; `path` is the plan's file."""
+        """Start the process; `path` is the plan's file.
+
+        :param made_ready: options that name what was fetched of the plugin
+        """
         self.view = view
-        self._path, self._options = path, list(options)
+        self._path, self._options, self._made_ready = path, list(options), made_ready
         self._offered: Plan | None = None
         self.display = display
         self.stopping: float | None = None
         """Monotonic time at which it was asked to end."""
-        self._child = Child(path, self._options)
+        self._child = Child(path, [*self._options, *made_ready])
         self._next: Restart | None = None
         """What the process is to be started anew with."""
         self._begun: Restart | None = None
@@ -208,18 +250,18 @@ class Session:
         from ioc_runtime.cli.watch import exchange
 
         if self._waiting:
-            self.restart(plan, "the manifest was edited", time.monotonic())
+            self.restart(plan, "the manifest was edited", time.monotonic(), self._made_ready)
             return
         self._offered = plan
         exchange(self._path, plan)
 
-    def restart(self, plan: Plan, why: str, since: float) -> None:
+    def restart(self, plan: Plan, why: str, since: float, made_ready: Sequence[str] = ()) -> None:
         """Start the process anew with another plan; from any thread.
 
         :param why: in words: what changed
         :param since: monotonic time at which that was seen
         """
-        self._next = Restart(plan, why, since)
+        self._next = Restart(plan, why, since, made_ready)
 
     def stop(self) -> None:
         """Ask the process to end; from any thread."""
@@ -249,7 +291,8 @@ class Session:
         if wanted is None:
             return
         exchange(self._path, wanted.plan)
-        options = list(self._options)
+        self._made_ready = wanted.made_ready
+        options = [*self._options, *wanted.made_ready]
         for name, port in self.view.ports.items():
             if port != DEFAULT_PORTS[name] and name not in self.view.asked:
                 options += [f"--{name.lower()}-port", str(port)]  # where clients have found it
@@ -319,14 +362,20 @@ class Session:
 
 @contextmanager
 def serving(
-    plan: Plan, options: list[str], display: Callable[[View], Display] | None = None
+    plan: Plan,
+    options: list[str],
+    display: Callable[[View], Display] | None = None,
+    made_ready: Sequence[str] = (),
 ) -> Iterator[Session]:
-    """A serving process for this plan; it is gone when the block is left."""
+    """A serving process for this plan; it is gone when the block is left.
+
+    :param made_ready: options that name what was fetched of the plugin
+    """
     view = View(plan, asked_ports(options))
     with tempfile.TemporaryDirectory(prefix="iocctl-") as directory:
         path = Path(directory, "plan.json")
         path.write_text(to_json(plan))
-        session = Session(view, (display or choose_display)(view), path, options)
+        session = Session(view, (display or choose_display)(view), path, options, made_ready)
         try:
             yield session
         finally:

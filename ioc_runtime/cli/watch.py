@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -38,7 +38,7 @@ class Running(Protocol):
     def offer(self, plan: Plan) -> None:
         """Let it take over a plan of the same shape."""
 
-    def restart(self, plan: Plan, why: str, since: float) -> None:
+    def restart(self, plan: Plan, why: str, since: float, made_ready: Sequence[str] = ()) -> None:
         """Start it anew with a plan; `since` is when the edit was seen, monotonic."""
 
     def tell(self, level: str, text: str) -> None:
@@ -48,13 +48,22 @@ class Running(Protocol):
 class Watcher:
     """Looks at a manifest and at the plugin's directory that it names."""
 
-    def __init__(self, file: Path, plan: Plan, compiled: Callable[[], Plan]) -> None:
+    def __init__(
+        self,
+        file: Path,
+        plan: Plan,
+        compiled: Callable[[], Plan],
+        make_ready: Callable[[Plan], list[str]] = lambda plan: [],
+    ) -> None:
         """Make it before the process is started, so that no edit falls in between.
 
         :param plan: what the process is started with
         :param compiled: makes a plan of what the file holds now, or raises `Failure`
+        :param make_ready: has the plugin's code and packages there, and gives the options
+            that name them; or raises `Failure`
         """
         self._file, self._plan, self._compiled = file, plan, compiled
+        self._make_ready = make_ready
         self._files = _plugin_files(plan, file)
         self._seen: tuple[tuple[int, ...] | None, Look] | None = None
         self._judged = True
@@ -84,15 +93,16 @@ class Watcher:
             self._plan = plan
             running.offer(plan)
             return
+        made_ready = self._make_ready(plan)
         if plan.plugin is not None:
-            check(plan)
+            check(plan, made_ready)
         why = _names(saved) if saved else difference(self._plan, plan)
         if plan.plugin != self._plan.plugin:
             self._files = _plugin_files(plan, self._file)
         else:
             self._files.taken(look)
         self._plan = plan
-        running.restart(plan, why, self._since)
+        running.restart(plan, why, self._since, made_ready)
 
 
 @contextmanager
@@ -113,15 +123,16 @@ def watching(watcher: Watcher, running: Running) -> Iterator[None]:
         thread.join(1.0)
 
 
-def check(plan: Plan) -> None:
+def check(plan: Plan, made_ready: Sequence[str] = ()) -> None:
     """Load the plugin in a child that ends at once.
 
+    :param made_ready: `--plugin FILE`, if it was fetched
     :raises Failure: it cannot be loaded: file, line and why
     """
     with tempfile.TemporaryDirectory(prefix="iocctl-") as directory:
         path = Path(directory, "plan.json")
         path.write_text(to_json(plan))
-        command = [sys.executable, "-m", "ioc_runtime.plugin.check", str(path)]
+        command = [sys.executable, "-m", "ioc_runtime.plugin.check", str(path), *made_ready[1:]]
         try:
             done = subprocess.run(
                 command,
