@@ -165,7 +165,7 @@ class _Builder:
                 scratch,
                 deadline=self._deadline,
                 line=line,
-                check=lambda: self._check_size(place),
+                check=lambda: self._check_size(place, 2),  # beside it what was unpacked
             )
             return code, self._redact(output)
 
@@ -180,9 +180,9 @@ class _Builder:
         if "No space left on device" in output:
             raise EnvironmentFailed("DiskFull", "no space is left for compiled modules")
 
-    def _check_size(self, directory: Path) -> None:
+    def _check_size(self, directory: Path, times: int = 1) -> None:
         size = sum(sizes(directory).values())
-        if size > self._limits.largest:
+        if size > self._limits.largest * times:
             raise EnvironmentFailed(
                 "TooLarge",
                 f"the environment is larger than {self._limits.largest / 2**20:.0f} MiB, "

@@ -56,7 +56,7 @@ def test_a_password_gets_nowhere_but_to_the_index(
 ):
     if outcome == "refused":
         locked.account = (USER, "another")
-    locked.slow = 1.0
+    locked.slow = 0.3
     locked.add("solo", "1.0", ["nosuchpackage"] if outcome == "missing" else [])
     environ = surroundings(tmp_path)
     options = ["--cache", str(tmp_path / "cache"), "--tool", kind]
