@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ioc_runtime.plugin.environments import Limits, find_tool
+from runtime.environments.conftest import MODULE, Builder, listing, result, surroundings
 from support.package_index import PackageIndex
-from unit.plugin.environments.conftest import MODULE, Builder, listing, result, surroundings
 
 NUMPY = version("numpy")
 
@@ -105,7 +105,7 @@ def test_packages_of_the_image_that_only_the_path_shows_count_too(
     index.add("wantsimage", "1.0", ["imagepackage>=3"])
     index.add("wantsother", "1.0", ["imagepackage<3"])
     index.add("imagepackage", "2.0")
-    root = Path(__file__).parents[4]
+    root = Path(__file__).parents[3]
     env = {"PYTHONPATH": f"{root}:{info.parent}"}
     assert result(start("wantsimage", env=env))["packages"] == {"wantsimage": "1.0"}
     refused = start("wantsother", env=env)
@@ -120,7 +120,7 @@ def test_a_pip_outside_of_the_interpreter_serves_it(
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True, timeout=60)
     python = bare / "bin" / "python"
     command = [python, "-m", MODULE, "build", "--tool", "pip", "--cache", tmp_path / "cache"]
-    env = variables | {"PYTHONPATH": str(Path(__file__).parents[4])}
+    env = variables | {"PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run([*command, "alpha"], env=env, capture_output=True, text=True, timeout=60)
     if "no pip is here" in done.stderr:
         pytest.skip("neither the base interpreter nor ensurepip has a pip")

@@ -9,9 +9,9 @@ import pytest
 
 from ioc_runtime.plugin.environments import find_tool
 from ioc_runtime.plugin.environments.settings import read_settings
+from runtime.environments.conftest import MODULE, PATIENCE, Builder, surroundings
 from support.package_index import PackageIndex, make_certificate, wait_until
 from support.spawn import Spawn
-from unit.plugin.environments.conftest import MODULE, PATIENCE, Builder, surroundings
 
 SECRET = "pl4nted-s3cret"
 USER = "reader"

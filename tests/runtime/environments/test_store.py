@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from ioc_runtime.plugin.environments import Limits, Store
+from runtime.environments.conftest import MODULE, Builder, listing, surroundings
 from support.package_index import PackageIndex
-from unit.plugin.environments.conftest import MODULE, Builder, listing, surroundings
 
 DAY = 86_400
 
@@ -148,7 +148,7 @@ def in_namespace(
     command = [unshare or "unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
     if unshare is None or subprocess.run([*command, "true"], capture_output=True).returncode:
         pytest.skip("no mount namespaces here")
-    root = str(Path(__file__).parents[4])
+    root = str(Path(__file__).parents[3])
     return subprocess.run(
         [*command, script, "sh", *map(str, arguments)],
         env=env | {"PYTHONPATH": root},
@@ -193,7 +193,7 @@ def test_the_command_line_lists_and_clears(store: Store, tmp_path: Path):
 
     def command(*arguments: str) -> subprocess.CompletedProcess:
         words = [sys.executable, "-m", MODULE, *arguments, "--cache", str(store.directory)]
-        env = surroundings(tmp_path) | {"PYTHONPATH": str(Path(__file__).parents[4])}
+        env = surroundings(tmp_path) | {"PYTHONPATH": str(Path(__file__).parents[3])}
         return subprocess.run(words, env=env, capture_output=True, text=True, timeout=30)
 
     with held(store, used):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.environments.conftest import PATIENCE, Builder, listing, result
 from support.leaks import children
 from support.package_index import PackageIndex, wait_until
 from support.spawn import Spawned
-from unit.plugin.environments.conftest import PATIENCE, Builder, listing, result
 
 Start = Callable[..., Spawned]
 
