@@ -25,12 +25,14 @@ if TYPE_CHECKING:
         NotYours,
         Paused,
         PutFailed,
+        ReadFailed,
         Stopped,
         TaskError,
         UnknownName,
     )
     from ioc_runtime.plugin.functions import register_function
     from ioc_runtime.plugin.inputs import InputReading
+    from ioc_runtime.plugin.results import PvReading, PvWrite, Results
 
 __all__ = [
     "BadValue",
@@ -43,6 +45,10 @@ __all__ = [
     "NotYours",
     "Paused",
     "PutFailed",
+    "PvReading",
+    "PvWrite",
+    "ReadFailed",
+    "Results",
     "Stopped",
     "TaskBase",
     "TaskError",
@@ -55,6 +61,9 @@ _HOME = {
     "InputReading": "inputs",
     "JobBase": "api",
     "JobResult": "api",
+    "PvReading": "results",
+    "PvWrite": "results",
+    "Results": "results",
     "TaskBase": "api",
     "register_function": "functions",
 }

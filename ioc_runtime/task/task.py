@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
     from ioc_runtime.epics.names.directory import Directory
+    from ioc_runtime.epics.remote import Remote
     from ioc_runtime.job.job import Job
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
@@ -88,6 +89,7 @@ class Task:
         self._loaded: Loaded | None = None
         self._record: RecordFile | None = None
         self._links: Links | None = None
+        self._remote: Remote | None = None
         self._directories: list[Directory] = []
         self._loop: Loop | None = None
         self._runner: PluginRunner | None = None
@@ -167,6 +169,8 @@ class Task:
             self._loop.stop(LOOP_STOP)
         if self._links is not None:
             self._links.close(LINKS_STOP)
+        if self._remote is not None:
+            self._remote.close(LINKS_STOP)
         for directory in self._directories:
             directory.close()
         if self._state is not None:
@@ -445,6 +449,16 @@ class Task:
     @property
     def uptime(self) -> int:
         return int(time.monotonic() - self._began)
+
+    @property
+    def remote(self) -> Remote:
+        """PVs that the plugin reads and writes by name; made when it first does."""
+        with self._switching:
+            if self._remote is None:
+                from ioc_runtime.epics.remote import Remote
+
+                self._remote = Remote()
+            return self._remote
 
     @property
     def links(self) -> Links:
