@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ioc_runtime.plugin.api import DeclarativeTask, JobBase, JobResult, TaskBase
+    from ioc_runtime.plugin.callbacks import every, on
     from ioc_runtime.plugin.errors import (
         BadValue,
         Ended,
@@ -53,6 +54,8 @@ __all__ = [
     "TaskBase",
     "TaskError",
     "UnknownName",
+    "every",
+    "on",
     "register_function",
 ]
 
@@ -65,6 +68,8 @@ _HOME = {
     "PvWrite": "results",
     "Results": "results",
     "TaskBase": "api",
+    "every": "callbacks",
+    "on": "callbacks",
     "register_function": "functions",
 }
 """Module below `plugin` that defines a name; the others are in `errors`."""

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ioc_runtime.plugin.callbacks import Callbacks
 from ioc_runtime.plugin.pv_access import PvAccess
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ JOB_HOOKS: dict[str, tuple[str, ...]] = {
 """The same for a job, where `initialize` gets `initArgs` and `execute` gets `runArgs`."""
 
 
-class _Bound(PvAccess):
+class _Bound(PvAccess, Callbacks):
     """What tasks and jobs share: the PVs, the parameters, the messages."""
 
     # the task

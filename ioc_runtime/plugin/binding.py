@@ -7,6 +7,7 @@ says what was found and what was expected, before it reaches the task.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any
 from ioc_runtime.engine import values
 from ioc_runtime.plan import Input, Output, Plan, Signal
 from ioc_runtime.plugin.anywhere import Anywhere
+from ioc_runtime.plugin.callbacks import Table
 from ioc_runtime.plugin.errors import (
     BadValue,
     Ended,
@@ -58,6 +60,8 @@ class Binding:
         self.logger = logging.getLogger(f"plugin.{plan.name}")
         self.reload(plan)
         self._ended = ""
+        self.table = Table(lambda: self._inputs, time.monotonic, asynchronous=False)
+        """What the plugin's thread calls; whoever runs that thread puts in a live one."""
         self._parameters: tuple[Any, Parameters] = (None, Parameters())
         self.inputs = Inputs(tuple(self._inputs), self._input_reading)
 
@@ -69,6 +73,11 @@ class Binding:
         self.signals: dict[str, Signal] = {**self._inputs, **self._outputs}
         self.prefixes: Mapping[str, str] = Prefixes(plan.prefixes)
         self.protocol = plan.protocol
+
+    @property
+    def inputs_by_name(self) -> Mapping[str, Input]:
+        """The inputs of the plan in force."""
+        return self._inputs
 
     def end(self, why: str) -> None:
         """Refuse every later write: a sentence says why."""
