@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ioc_runtime.plugin.errors import (
         BadValue,
         Ended,
+        NotAvailable,
         NotLinked,
         NotYours,
         Paused,
@@ -42,6 +43,7 @@ __all__ = [
     "InputReading",
     "JobBase",
     "JobResult",
+    "NotAvailable",
     "NotLinked",
     "NotYours",
     "Paused",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ioc_runtime.plugin.callbacks import Callbacks
+from ioc_runtime.plugin.devices import Devices
 from ioc_runtime.plugin.pv_access import PvAccess
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ JOB_HOOKS: dict[str, tuple[str, ...]] = {
 """The same for a job, where `initialize` gets `initArgs` and `execute` gets `runArgs`."""
 
 
-class _Bound(PvAccess, Callbacks):
+class _Bound(PvAccess, Callbacks, Devices):
     """What tasks and jobs share: the PVs, the parameters, the messages."""
 
     # the task

@@ -211,10 +211,15 @@ def run(
     runners: list[PluginRunner] = []
 
     def _run(
-        text: str, *, start: bool = True, max_failures: int | None = None, **options: Any
+        text: str,
+        *,
+        start: bool = True,
+        max_failures: int | None = None,
+        files: dict[str, str] | None = None,
+        **options: Any,
     ) -> PluginRunner:
         source = "from ioc_runtime import *\nimport threading\n" + textwrap.dedent(text)
-        loaded = load_files({"guard.py": source}, max_failures=max_failures)
+        loaded = load_files({"guard.py": source, **(files or {})}, max_failures=max_failures)
         assert loaded.package is not None
         vars(loaded.package.modules()[f"{loaded.package.name}.guard"]).update(gate=gate, host=host)
         runner = PluginRunner(

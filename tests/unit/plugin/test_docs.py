@@ -51,7 +51,7 @@ def play(loaded: Loaded, plan: Plan, host: FakeHost, told: Told) -> None:
     wanted = {
         "peak": (5e-7,),
         "valve": (1,),
-        "label": ("saw 5.0e-07", "1 of 3 are missing"),
+        "label": ("saw 5.0e-07", "1 of 3 are missing", "0 motors"),
     }
     runner.execute()
     if loaded.overrides("execute") or loaded.overrides("on_input_changed"):
@@ -62,7 +62,7 @@ def play(loaded: Loaded, plan: Plan, host: FakeHost, told: Told) -> None:
 
 
 def test_the_page_has_the_examples_that_are_tested_here() -> None:
-    assert [len(blocks(kind)) for kind in ("yaml", "python", "pycon")] == [3, 6, 1]
+    assert [len(blocks(kind)) for kind in ("yaml", "python", "pycon")] == [3, 7, 1]
 
 
 def test_the_manifest_validates_and_its_plugin_runs(told: Told) -> None:
