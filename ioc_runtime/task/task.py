@@ -21,6 +21,7 @@ from ioc_runtime.task import parts
 from ioc_runtime.task.counters import Counters
 from ioc_runtime.task.events import Events, Post
 from ioc_runtime.task.host import TaskHost
+from ioc_runtime.task.interface import interface
 from ioc_runtime.task.logs import LogKeeper
 from ioc_runtime.task.loop import TURN, Loop
 from ioc_runtime.task.panel import Panel
@@ -129,6 +130,8 @@ class Task:
         self._served, said = parts.serve(plan, options, self._put, self._audit)
         self.sayings.say("ports", **said)
         self.records = len(self._served.names)
+        for line in interface(plan, self._served.records):
+            log.info("%s", line)
         self.writers.extend(self._served.writers)
         self.rule_writers.extend(self._served.rule_writers)
         if self._served.together is not None:

@@ -425,3 +425,19 @@ return [first.ok, second.ok, all(again), took, [n.rsplit('N')[-1] for n in remot
     assert (first, second, again) == (True, True, True)
     assert took < 5
     assert kept == [str(n) for n in range(20)]
+
+
+def test_row_35_the_log_lists_prefix_and_every_pv_with_its_type_once(field: Field):
+    task = field.start(SPEC, "--no-search", code=HEAD)
+    logged = [(x["level"], x["text"]) for x in task.said("log")]
+    (first,) = [text for _, text in logged if text.startswith("serves ")]
+    assert f"PVs below {field.prefix} " in first
+    (inputs,) = [text for level, text in logged if text.startswith("inputs: ") and level == "INFO"]
+    away = f"ca://{field.env.prefix}AWAY:F"
+    assert inputs == (
+        f"inputs: level float*, mode enum*, source float <- ca://{field.env.prefix}F, "
+        f"lost float <- {away}"
+    )
+    text = " ".join(text for _, text in logged)
+    for name in ("own float", "alarm bool", "HEARTBEAT", "ENABLE bool*", "RULE:high enum"):
+        assert text.count(f" {name}") == 1
