@@ -5,7 +5,10 @@ The plugin's `work` returns plain data, which goes to the log and from there to 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import time
 from typing import Any
 
 import pytest
@@ -505,3 +508,89 @@ class Wait(JobBase):
     field.source.set("F", 9.5)
     assert job.wait(10) == 0
     assert job.said("result")[0]["data"] == {"ticks": True}
+
+
+@pytest.mark.parametrize("scheme", ["ca", "pva"])
+def test_a_dead_pv_is_looked_for_no_more_often_when_it_is_asked_for_more(field: Field, scheme: str):
+    place = field.env.places[3]  # nobody serves there; what comes is what clients look for
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", place.ca if scheme == "ca" else place.pva_search))
+        ear.settimeout(0.1)
+        heard: list[bytes] = []
+        task = field.start(
+            "mode: periodic\nperiod: 0.1\n" + SPEC,
+            "--no-search",
+            code=HEAD
+            + f"""
+    def work(self):
+        end = time.monotonic() + 4
+        calls = 0
+        while time.monotonic() < end:
+            calls += 1
+            self.read('{scheme}://{{away}}NOBODY', timeout=0.02)
+            self.write({{'{scheme}://{{away}}NOBODY': 1}}, timeout=0.02)
+        return calls
+""",
+        )
+        ended = time.monotonic() + 20
+        while time.monotonic() < ended and "FOUND" not in task.output:
+            with contextlib.suppress(TimeoutError):
+                heard.append(ear.recv(65536))
+    calls, _ = result(task)
+    searches = sum(b"AWAY:NOBODY" in datagram for datagram in heard)
+    assert calls > 60
+    assert 1 <= searches <= 20
+
+
+@pytest.mark.parametrize("scheme", ["ca", "pva"])
+def test_a_server_that_hangs_costs_the_timeout_and_rules_go_on(field: Field, scheme: str):
+    field.source.start()
+    task = field.start(
+        "mode: periodic\nperiod: 0.1\n" + SPEC,
+        "--no-search",
+        code=HEAD
+        + f"""
+    def work(self):
+        self.read('{scheme}://{{src}}I')
+        self.set_message("ready")
+        while not self.get_input("level") > 2:
+            time.sleep(0.01)
+        self.set_message("asks")
+        began = time.monotonic()
+        read = self.read(['{scheme}://{{src}}I', 'level'], timeout=1.5)
+        wrote = self.write({{'{scheme}://{{src}}I': 3}}, timeout=1)
+        return [plain(read), plain(wrote), time.monotonic() - began]
+""",
+    )
+    field.shows("MESSAGE", "ready")
+    field.source.process.freeze()
+    field.ca.put("level", 3)
+    field.shows("MESSAGE", "asks")
+    field.ca.put("level", 11)
+    field.shows("alarm", 1, timeout=1)
+    (read, wrote, took), _ = result(task)
+    field.source.process.thaw()
+    assert read[0][1:] == [None, "no answer within 1.5 s"]
+    assert read[1][1] in (3.0, 11.0)
+    assert "within 1 s; it may have been written" in wrote[0][2] or "not written" in wrote[0][2]
+    assert 2.4 < took < 3.0
+
+
+def test_a_task_that_stops_does_not_wait_for_a_long_read(field: Field):
+    task = field.start(
+        "mode: periodic\nperiod: 0.1\n" + SPEC,
+        "--no-search",
+        code=HEAD
+        + """
+    def work(self):
+        self.set_message("asks")
+        return plain(self.read('{away}NOBODY', timeout=600))
+    def cleanup(self):
+        self.logger.info("CLEAN %s", self.read('level').value)
+""",
+    )
+    field.shows("MESSAGE", "asks")
+    began = time.monotonic()
+    assert task.stop() == 0
+    assert time.monotonic() - began < 2
+    assert any(x["text"] == "CLEAN 1.5" for x in task.said("log"))
