@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 10_000
 """PVs of one call."""
+LINE: Final = 50
+"""PVs in one line of the log."""
 LONGEST: Final = 3600.0
 """Seconds that a call may take."""
 
@@ -121,8 +123,7 @@ class Writes:
         results = [
             PvWrite(name, value, self._errors[i]) for i, (name, value) in enumerate(self._values)
         ]
-        for result in results:
-            self._access.audit(result)
+        self._access.audit(results)
         return Results(results)
 
 
@@ -267,13 +268,14 @@ class Anywhere:
                         return f"{link} is the link of an output: {error}"
         return ""
 
-    def audit(self, result: PvWrite) -> None:
-        """A write is in the log."""
-        value = _short.repr(result.value)
-        if result.error:
-            self._audit.warning("%s not written: %s", value, sentence(result))
-        else:
-            self._audit.info("%s written to %s", value, result.name)
+    def audit(self, results: Sequence[PvWrite]) -> None:
+        """A call is in the log: a line for what is written, another for what is not."""
+        good = [f"{one.name} {_short.repr(one.value)}" for one in results if one.ok]
+        bad = [f"{_short.repr(one.value)} to {sentence(one)}" for one in results if not one.ok]
+        for start in range(0, len(good), LINE):
+            self._audit.info("written: %s", ", ".join(good[start : start + LINE]))
+        for start in range(0, len(bad), LINE):
+            self._audit.warning("not written: %s", "; ".join(bad[start : start + LINE]))
 
 
 def _listed(names: Iterable[str], what: str) -> list[str]:

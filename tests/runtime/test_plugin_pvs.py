@@ -163,9 +163,11 @@ except PutFailed as error:
     assert text.startswith(f"2 of 5 PVs: {scheme}://{{away}}X: no ")
     assert 1.4 < took < 1.7
     assert (field.source.get("F"), field.source.get("I")) == (2.5, 12)
-    logged = [(x["level"], x["text"]) for x in task.said("log") if "written" in x["text"]]
-    assert ("INFO", f"2.5 written to {scheme}://{{src}}F") in logged
-    assert any(level == "WARNING" and "{away}X" in text for level, text in logged)
+    logged = [(x["level"], x["text"]) for x in task.said("log") if "write" in x["logger"]]
+    (good,) = [text for level, text in logged if level == "INFO"]
+    (bad,) = [text for level, text in logged if level == "WARNING"]
+    assert good == f"written: {scheme}://{{src}}F 2.5, {scheme}://{{src}}I 12, own 3"
+    assert bad.startswith(f"not written: 1 to {scheme}://{{away}}X: no ") and "; 1 to " in bad
 
 
 @pytest.mark.parametrize("scheme", ["ca", "pva"])
