@@ -90,16 +90,15 @@ def fill_any(target: Any, value: Any) -> None:
 
 
 def _fill_image(target: Any, value: Any) -> None:
-    from numpy import asarray
     from p4p.nt import NTNDArray
 
     try:
-        pixels = asarray(value)
-        image = NTNDArray().wrap(pixels)
+        image = NTNDArray().wrap(value)
+        pixels = image["value"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadValue(f"expected an array of numbers as the image: {error}") from None
     # A union that is given an array alone takes its first member, which is boolean.
-    target["value"] = (_MEMBERS[pixels.dtype.char], pixels.ravel())
+    target["value"] = (_MEMBERS[pixels.dtype.char], pixels)
     for field in ("dimension", "attribute", "compressedSize", "uncompressedSize"):
         if field in target:
             target[field] = image[field]
