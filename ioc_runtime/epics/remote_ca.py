@@ -101,6 +101,8 @@ class CaPv(CaTarget):
         if not self._channel.readable:
             self._client.thread.post(self._refused)
             return True
+        if self._channel.native == dbr.ENUM:  # states may have been renamed; answered first
+            self._channel.get(dbr.GR_ENUM, 1, self._names_done)
         self._asked = self._pvs.ask(self, self._channel)
         return self._asked != 0
 

@@ -18,6 +18,7 @@ from ioc_runtime.address import BadLink, expand, parse_link, template_key
 from ioc_runtime.plan import Link, Output
 from ioc_runtime.plugin.batch import Batch
 from ioc_runtime.plugin.errors import BadValue, TaskError, UnknownName, nearest
+from ioc_runtime.plugin.functions import refuse_inside_evaluation
 from ioc_runtime.plugin.results import PvReading, PvWrite, Results, sentence
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class Anywhere:
         :raises UnknownName: a prefix is not there; all of them are named.
         :raises BadValue: the call cannot be meant.
         """
+        refuse_inside_evaluation()
         casts = names if isinstance(names, Mapping) else {}
         listed = _listed(names, "read")
         _seconds(timeout, "read")
@@ -279,7 +281,10 @@ class Anywhere:
 
 
 def _listed(names: Iterable[str], what: str) -> list[str]:
-    listed = list(names)
+    try:
+        listed = list(names)
+    except TypeError:
+        raise BadValue(f"{what}: expected names of PVs, got {_short.repr(names)}") from None
     if len(listed) > MOST:
         raise BadValue(f"{what}: expected at most {MOST} PVs in one call, got {len(listed)}")
     for name in listed:
@@ -289,8 +294,10 @@ def _listed(names: Iterable[str], what: str) -> list[str]:
 
 
 def _seconds(timeout: float, what: str) -> None:
-    if not 0 < timeout <= LONGEST:
-        raise BadValue(f"{what}: expected a timeout above 0 s, got {timeout!r}")
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not number or not 0 < timeout <= LONGEST:
+        expected = f"a timeout above 0 s, at most {LONGEST:g} s"
+        raise BadValue(f"{what}: expected {expected}, got {_short.repr(timeout)}")
 
 
 def _plain(value: Any, link: Link) -> Any:

@@ -149,7 +149,6 @@ class Binding:
 
     def with_tag(self, names: Any, tag: str | None) -> Any:
         """What `read` was given, with the signals of a tag at the end."""
-        refuse_inside_evaluation()
         if tag is None:
             return names
         more = self.tagged([tag])

@@ -54,15 +54,15 @@ class Pump:
     def sleep(self, seconds: float) -> None:
         """Wait, and call meanwhile what is due; what a callback raises comes out here."""
         mine = threading.get_ident() == self._thread and self._loop is None
-        if not (mine and self.table.used) or self._inside:
+        if not (mine and self.table.used) or self._inside or self._over:
             self._run.sleep(seconds)
             return
         until = time.monotonic() + seconds
         self._inside = True
         try:
             while (left := until - time.monotonic()) > 0:
-                if not self._call_due():
-                    self._run.sleep(min(left, self._pause()))
+                busy = self._call_due()
+                self._run.sleep(0 if busy else min(left, self._pause()))  # or is woken by a stop
         finally:
             self._inside = False
 

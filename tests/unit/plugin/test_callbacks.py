@@ -327,6 +327,30 @@ def test_callbacks_of_a_job_run_while_it_waits(text: str) -> None:
     assert ("count", 4) in host.writes
 
 
+def test_a_job_with_a_timer_that_is_always_due_can_be_stopped() -> None:
+    code, host, close = job("""
+import time
+class Work(JobBase):
+    @every(0.001)
+    def tick(self):
+        time.sleep(0.005)
+    def execute(self):
+        self.set_output("label", "begins")
+        self.sleep(3600)
+    def cleanup(self):
+        self.sleep(0)
+        self.set_output("label", "cleans")
+""")
+    try:
+        code.start()
+        host.wait_for(lambda writes: ("label", "begins") in writes)
+        code._run.stop("STOP")
+        assert code.done.wait(PATIENCE)
+    finally:
+        close()
+    assert type(code.failure.error).__name__ == "Stopped"
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_callback_that_raises_is_the_failure_of_the_run(kind: str) -> None:
     wait = "self.sleep(0.2)" if kind == "def" else "await asyncio.sleep(0.2)"
