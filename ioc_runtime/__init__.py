@@ -18,19 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ioc_runtime.plugin.api import DeclarativeTask, JobBase, JobResult, TaskBase
+    from ioc_runtime.plugin.callbacks import every, on
     from ioc_runtime.plugin.errors import (
         BadValue,
         Ended,
+        NotAvailable,
         NotLinked,
         NotYours,
         Paused,
         PutFailed,
+        ReadFailed,
         Stopped,
         TaskError,
         UnknownName,
     )
     from ioc_runtime.plugin.functions import register_function
     from ioc_runtime.plugin.inputs import InputReading
+    from ioc_runtime.plugin.results import PvReading, PvWrite, Results
 
 __all__ = [
     "BadValue",
@@ -39,14 +43,21 @@ __all__ = [
     "InputReading",
     "JobBase",
     "JobResult",
+    "NotAvailable",
     "NotLinked",
     "NotYours",
     "Paused",
     "PutFailed",
+    "PvReading",
+    "PvWrite",
+    "ReadFailed",
+    "Results",
     "Stopped",
     "TaskBase",
     "TaskError",
     "UnknownName",
+    "every",
+    "on",
     "register_function",
 ]
 
@@ -55,7 +66,12 @@ _HOME = {
     "InputReading": "inputs",
     "JobBase": "api",
     "JobResult": "api",
+    "PvReading": "results",
+    "PvWrite": "results",
+    "Results": "results",
     "TaskBase": "api",
+    "every": "callbacks",
+    "on": "callbacks",
     "register_function": "functions",
 }
 """Module below `plugin` that defines a name; the others are in `errors`."""

@@ -91,6 +91,8 @@ class Signal:
     alarms: Alarms | None = None
     buffer: int | None = None
     """Number of valid samples kept as `<name>_buf`."""
+    tags: tuple[str, ...] = ()
+    """Words by which a plugin chooses signals."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,10 @@ class Plan:
     rules: tuple[Rule, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     """Standard PV -> its second name, both without prefix."""
+    protocol: Literal["ca", "pva"] = "ca"
+    """Of PVs that a plugin names without a scheme."""
+    prefixes: dict[str, str] = field(default_factory=dict)
+    """What `{key}` at the start of a PV's name stands for."""
     access: Access = Access()
     plugin: Plugin | None = None
     job: Job | None = None

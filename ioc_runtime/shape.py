@@ -30,7 +30,7 @@ from typing import Any, Final
 from ioc_runtime.plan import Input, Output, Plan, Rule, Transform
 
 _SIGNAL: Final = frozenset(
-    {"severities", "unit", "precision", "description", "display", "alarms", "buffer"}
+    {"severities", "unit", "precision", "description", "display", "alarms", "buffer"} | {"tags"}
 )
 
 LIVE: Final[Mapping[type, frozenset[str]]] = {

@@ -108,6 +108,11 @@ class Served:
         ]
 
     @property
+    def records(self) -> list[Record]:
+        """All records but those of `database` and devIocStats."""
+        return self._records
+
+    @property
     def _records(self) -> list[Record]:
         return [*self._signals, *self._rules, *self._standard]
 

@@ -62,6 +62,8 @@ class Job:
         self._task: Task
         self._panel: JobPanel
         self._code: Code
+        self._hears = False
+        """Whether the code is there, to hear of inputs."""
         self._unwritten: dict[int, str] = {}
         """Output -> why its last value did not reach its link."""
         self._stuck = ""
@@ -79,6 +81,7 @@ class Job:
         self._code = Code(
             self.plan, loaded, host, self.control, executing=self._executing, aborts=ABORTING
         )
+        self._hears = True
         with task.events.lock:
             self._panel.first(self.state)
 
@@ -105,6 +108,11 @@ class Job:
             self._say(f"{name} is refused: it starts a Prepared run, and this one is {self.state}")
         elif not self.control.stop(what):
             self._say(f"{name} is refused: the run is {self.state}")
+
+    def changed(self, name: str, value: Any, before: Any) -> None:
+        """An input has a new value. Never waits."""
+        if self._hears:
+            self._code.changed(name, value, before)
 
     def written(self, output: int, error: str | None) -> None:
         """The newest value of a linked output reached its target, or (a sentence) did not."""

@@ -11,11 +11,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ioc_runtime.plugin.callbacks import Callbacks
+from ioc_runtime.plugin.devices import Devices
+from ioc_runtime.plugin.pv_access import PvAccess
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
-    from ioc_runtime.plugin.binding import Binding
     from ioc_runtime.plugin.host import Run
     from ioc_runtime.plugin.inputs import Inputs
 
@@ -37,18 +40,8 @@ JOB_HOOKS: dict[str, tuple[str, ...]] = {
 """The same for a job, where `initialize` gets `initArgs` and `execute` gets `runArgs`."""
 
 
-class _Bound:
+class _Bound(PvAccess, Callbacks, Devices):
     """What tasks and jobs share: the PVs, the parameters, the messages."""
-
-    _binding: Binding | None = None
-
-    @property
-    def _task(self) -> Binding:
-        if self._binding is None:
-            raise RuntimeError(
-                f"{type(self).__name__} does not run in a task: it has no PVs to read or write"
-            )
-        return self._binding
 
     # the task
 

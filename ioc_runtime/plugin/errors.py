@@ -62,6 +62,14 @@ class PutFailed(TaskError, OSError):
     """A put to another PV was refused, timed out, or has no connection."""
 
 
+class NotAvailable(TaskError, RuntimeError):
+    """Something optional is not installed, or no parameter says where it is."""
+
+
+class ReadFailed(TaskError, OSError):
+    """A PV could not be read: no answer in time, or a value that does not fit."""
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; nearest: 'x'` for an error text, or what there is when nothing is near."""
     from difflib import get_close_matches  # only an error needs it

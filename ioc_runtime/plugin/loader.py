@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from ioc_runtime.plan import Arguments, Job, Plan, Plugin
 from ioc_runtime.plugin import discover
 from ioc_runtime.plugin.api import DeclarativeTask, JobBase, TaskBase
+from ioc_runtime.plugin.callbacks import check_marked, marked
 from ioc_runtime.plugin.errors import PluginError, nearest
 from ioc_runtime.plugin.function_job import function_job, without_job
 from ioc_runtime.plugin.functions import Function, collecting, guarded
@@ -49,7 +50,8 @@ class Loaded:
     def asynchronous(self) -> bool:
         """Whether one of its hooks is `async def`: its thread then runs an event loop."""
         hooks = discover.hooks_of(self.cls)
-        return any(inspect.iscoroutinefunction(getattr(self.cls, h, None)) for h in hooks)
+        names = (*hooks, *(name for name, _ in marked(self.cls)))
+        return any(inspect.iscoroutinefunction(getattr(self.cls, n, None)) for n in names)
 
     def overrides(self, hook: str) -> bool:
         """Whether calling this hook does anything."""
@@ -158,6 +160,7 @@ def _import(plan: Plan, plugin: Plugin, package: Package, temporary: Path | None
     if plan.job is not None:
         given = {"initialize": plan.job.init_args, "execute": plan.job.run_args}
     warnings = discover.check(package, cls, given)
+    check_marked(cls, plan)
     _check_functions(plugin, functions)
     unused = sorted(set(functions) - set(plugin.functions))
     warnings += tuple(

@@ -17,6 +17,7 @@ from typing import Any
 from ioc_runtime.plan import Plan
 from ioc_runtime.plugin.api import HOOKS
 from ioc_runtime.plugin.binding import Binding
+from ioc_runtime.plugin.callbacks import Table, marked
 from ioc_runtime.plugin.errors import TOO_MANY_FAILURES, Ended, Paused
 from ioc_runtime.plugin.host import Host
 from ioc_runtime.plugin.loader import Loaded
@@ -60,6 +61,9 @@ class PluginRunner:
         self._retry = retry
         self._clock = clock
         self._max_failures = plan.plugin.max_failures if plan.plugin else None
+        self._heard = {w for _, marks in marked(loaded.cls) for k, w in marks if k == "on"}
+        """Inputs that a callback of the plugin's own hears of."""
+        self._was_paused = False
         self._hooks = {hook for hook in HOOKS if loaded.overrides(hook)}
         self._waiting: Waiting = waiting or (Looping() if loaded.asynchronous else Blocking())
         self._mailbox = Mailbox(depth, self._waiting.wake)
@@ -85,7 +89,7 @@ class PluginRunner:
 
     def changed(self, key: str, value: Any, old: Any) -> None:
         """An input has a new value."""
-        if "on_input_changed" in self._hooks:
+        if "on_input_changed" in self._hooks or key in self._heard:
             self._mailbox.change(key, value, old)
 
     def execute(self) -> bool:
@@ -163,7 +167,7 @@ class PluginRunner:
     @property
     def _needs_thread(self) -> bool:
         own_init = self._loaded.cls.__init__ is not object.__init__  # type: ignore[misc]
-        return bool(self._hooks) or own_init
+        return bool(self._hooks) or own_init or any(marked(self._loaded.cls))
 
     def _run(self) -> None:
         try:
@@ -180,18 +184,48 @@ class PluginRunner:
     async def _body(self) -> None:
         await self._initialize()
         while self.initialized and not self._gave_up:
+            await self._timer()
             work = self._mailbox.take()
             if work is None:
-                await self._waiting.wait(None)
+                await self._waiting.wait(self._until_timer())
             elif work is STOP:
                 break
             else:
-                hook, args = work
-                await self._call(hook, args)
-                if hook == "execute":
-                    self._mailbox.executed()
+                await self._work(*work)
         if self.initialized:
             await self._call("cleanup", ())
+
+    async def _work(self, hook: str, args: tuple[Any, ...]) -> None:
+        """What came in the mailbox."""
+        if hook in self._hooks:
+            await self._call(hook, args)
+        if hook == "execute":
+            self._mailbox.executed()
+        elif hook == "on_input_changed" and self._binding is not None:
+            key, value, old = args
+            for listener in self._binding.table.listeners(key):
+                await self._call(f"on({key})", (value, old), function=listener.function)
+
+    async def _timer(self) -> None:
+        """Call what is due, one at most: what comes in the mailbox has its turn too."""
+        if self._binding is None or self._mailbox.stopping:
+            return
+        if self._mailbox.paused:
+            self._was_paused = True
+            return
+        timers = self._binding.table.timers
+        if self._was_paused:
+            self._was_paused = False
+            timers.skip()
+        timer = timers.take()
+        if timer is not None:
+            name = getattr(timer.function, "__name__", "a function")
+            await self._call(f"every({timer.seconds:g}) {name}", (), function=timer.function)
+
+    def _until_timer(self) -> float | None:
+        if self._binding is None or self._mailbox.paused:
+            return None
+        return self._binding.table.timers.wait()
 
     async def _initialize(self) -> None:
         """Until it works, on a new instance each time, unless the task stops before."""
@@ -201,13 +235,25 @@ class PluginRunner:
                 await self._sleep(None)
                 continue
             self._end_binding("initialize failed, and another instance took its place")
-            self._binding = Binding(self._plan, self._host)
+            binding = self._binding = self._bind()
             self._binding.reload(self._plan)  # another plan may just have come
             if await self._call("initialize", (), construct=True):
+                binding.table.add_marked(self._instance)
                 self.initialized = True
                 return
             await self._sleep(delay)
             delay = min(delay * 2, longest)
+
+    def _bind(self) -> Binding:
+        binding = Binding(self._plan, self._host)
+        binding.table = Table(
+            lambda: binding.inputs_by_name,
+            self._clock,
+            asynchronous=self._loaded.asynchronous,
+            heard=self._heard.add,
+            wake=self._waiting.wake,
+        )
+        return binding
 
     async def _sleep(self, seconds: float | None) -> None:
         """For so long, or (None) until something comes; ends early when the task stops."""
@@ -220,13 +266,20 @@ class PluginRunner:
             if left is None:
                 return
 
-    async def _call(self, hook: str, args: tuple[Any, ...], construct: bool = False) -> bool:
-        label = f"{hook}({args[0]})" if args else hook
+    async def _call(
+        self,
+        hook: str,
+        args: tuple[Any, ...],
+        construct: bool = False,
+        function: Callable[..., Any] | None = None,
+    ) -> bool:
+        """Call a hook, or a callback that the plugin has registered; whether it worked."""
+        label = f"{hook}({args[0]})" if args and function is None else hook
         self._busy = (hook, self._clock())
         try:
             if construct:
                 self._instance = self._construct()
-            result = getattr(self._instance, hook)(*args)
+            result = (function or getattr(self._instance, hook))(*args)
             if inspect.iscoroutine(result):
                 await self._await(result)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too

@@ -25,6 +25,7 @@ MOST_DATABASES = 16
 LARGEST_DATABASE = 64 * 1024
 
 DatabaseText = Annotated[str, Field(max_length=LARGEST_DATABASE)]
+Prefix = Annotated[str, Field(min_length=1, max_length=100, pattern=PV_PATTERN)]
 PvName = Annotated[str, Field(max_length=60, pattern=PV_PATTERN)]
 
 
@@ -49,6 +50,12 @@ class Common(Deploy):
         default_factory=dict,
         max_length=1000,
         description="Constants of expressions, given to the plugin too.",
+    )
+    prefixes: dict[Name, Prefix] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Starts of other IOCs' PV names, by the key that stands for them: "
+        "`{key}NAME` in links, and in what the plugin reads and writes.",
     )
     aliases: dict[Word, PvName] = Field(
         default_factory=dict,

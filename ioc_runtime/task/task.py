@@ -21,6 +21,7 @@ from ioc_runtime.task import parts
 from ioc_runtime.task.counters import Counters
 from ioc_runtime.task.events import Events, Post
 from ioc_runtime.task.host import TaskHost
+from ioc_runtime.task.interface import interface
 from ioc_runtime.task.logs import LogKeeper
 from ioc_runtime.task.loop import TURN, Loop
 from ioc_runtime.task.panel import Panel
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
     from ioc_runtime.epics.names.directory import Directory
+    from ioc_runtime.epics.remote import Remote
     from ioc_runtime.job.job import Job
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
@@ -88,6 +90,7 @@ class Task:
         self._loaded: Loaded | None = None
         self._record: RecordFile | None = None
         self._links: Links | None = None
+        self._remote: Remote | None = None
         self._directories: list[Directory] = []
         self._loop: Loop | None = None
         self._runner: PluginRunner | None = None
@@ -127,6 +130,8 @@ class Task:
         self._served, said = parts.serve(plan, options, self._put, self._audit)
         self.sayings.say("ports", **said)
         self.records = len(self._served.names)
+        for line in interface(plan, self._served.records):
+            log.info("%s", line)
         self.writers.extend(self._served.writers)
         self.rule_writers.extend(self._served.rule_writers)
         if self._served.together is not None:
@@ -167,6 +172,8 @@ class Task:
             self._loop.stop(LOOP_STOP)
         if self._links is not None:
             self._links.close(LINKS_STOP)
+        if self._remote is not None:
+            self._remote.close(LINKS_STOP)
         for directory in self._directories:
             directory.close()
         if self._state is not None:
@@ -457,6 +464,16 @@ class Task:
     @property
     def uptime(self) -> int:
         return int(time.monotonic() - self._began)
+
+    @property
+    def remote(self) -> Remote:
+        """PVs that the plugin reads and writes by name; made when it first does."""
+        with self._switching:
+            if self._remote is None:
+                from ioc_runtime.epics.remote import Remote
+
+                self._remote = Remote()
+            return self._remote
 
     @property
     def links(self) -> Links:
