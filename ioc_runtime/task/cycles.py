@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from ioc_runtime.plan import Trigger
-from ioc_runtime.plugin.verdict import SKIPPED, STALLED, SUCCESS, Verdict
+from ioc_runtime.plugin.verdict import SKIPPED, STALLED, Verdict
 from ioc_runtime.standard import TASK_STATUS_SEVERITIES, TASK_STATUS_STATES
 
 PAUSED: Final = "the task is paused (ENABLE is 0)"
@@ -93,7 +93,6 @@ class Cycles:
         self.count = 0
         """CYCLE."""
         self.rejected = 0
-        self.last = Verdict(SUCCESS)
         self.duration = 0.0
 
     # what happens
@@ -108,8 +107,10 @@ class Cycles:
         """The timer is due, and was `missed` times before; returns the cycles left out."""
         if self._stopped or self._run is not None or self._crew.refusal():
             return missed + 1
-        self._begin(None)
-        return missed
+        if self._begin(None):
+            return missed
+        self._next()
+        return missed + 1
 
     def ended(self, verdict: Verdict) -> None:
         """The plugin is done with the cycle."""
@@ -117,7 +118,6 @@ class Cycles:
         if run is None:
             return  # it was given up before
         self.count += 1
-        self.last = verdict
         if verdict.status != SKIPPED:
             self.duration = self._clock() - run.began
             self._show.show("TASK_DURATION", self.duration)
@@ -173,10 +173,18 @@ class Cycles:
         self.rejected = 0
         self._show.show("REJECTED", 0)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a cycle runs."""
-        return self._run is not None
+    def shown(self) -> dict[str, Any]:
+        """For whoever watches on a terminal."""
+        said = self._said
+        return {
+            "busy": self._run is not None,
+            "waiting": len(self._waiting),
+            "count": self.count,
+            "status": "" if said is None else TASK_STATUS_STATES[said.status],
+            "text": "" if said is None else said.text,
+            "duration": round(self.duration, 6),
+            "rejected": self.rejected,
+        }
 
     # how
 
