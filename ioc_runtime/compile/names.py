@@ -163,15 +163,19 @@ class Names:
             self.claim(path, rule_pv(rule.id), "the PV of a rule before it")
 
     def _aliases(self, spec: Common) -> None:
-        served = {pv.name for pv in self.standard}
+        served = {pv.name: {pv.name, *pv.also} for pv in self.standard}
         for standard, alias in spec.aliases.items():
             path: Path = ("spec", "aliases", standard)
             if standard not in served:
                 expected = f"the name of a standard PV of this {self.variety}"
-                self.collector.wrong(path, standard, expected, served)
+                self.collector.wrong(path, standard, expected, served.keys())
             elif alias.startswith(FAMILIES):
                 start = next(family for family in FAMILIES if alias.startswith(family))
                 self.collector.wrong(path, alias, f"another name: {start} belongs to the runtime")
+            elif alias not in served[standard] and alias.lower() in map(
+                str.lower, served[standard]
+            ):
+                self.full.append(self.prefix + alias)  # the same PV in other letters is no clash
             else:
                 self.claim(path, alias, "an alias already")
 

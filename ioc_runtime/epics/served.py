@@ -35,7 +35,7 @@ from ioc_runtime.epics.together import ENOUGH, Together
 from ioc_runtime.epics.trigger import Trigger, memories
 from ioc_runtime.epics.writer import Write, stamp_now, writer
 from ioc_runtime.plan import Plan, Severity, Value
-from ioc_runtime.standard import LINES, STATS_PREFIX, standard_of
+from ioc_runtime.standard import LINES, STATS_PREFIX, TRIGGERED, standard_of
 
 __all__ = ["DatabaseError", "LayoutError", "NameTaken", "Search", "Served"]
 
@@ -187,15 +187,17 @@ class Served:
         # of the settler. And a database of the user's own can join
         # our records' locks to records that do anything.
         guarded = {record.name for record in (*self._signals, *self._rules)}
+        cycle = {pv.name for pv in TRIGGERED}
         if self._plan.database:
-            guarded = set()
+            guarded = cycle = set()
         self._operators = Operators(self._heard)
         bound: list[Write] = []
         joint: list[tuple[Record, RecordMemory, Write]] = []
         standard = {record.name for record in self._standard}
         for record in self._records:
             keep = record.name in guarded and not record.operator and not record.block
-            memory = layouts.memory(self._plan.prefix, record, keep_interpreter=keep)
+            own = keep or record.name in cycle and not record.block
+            memory = layouts.memory(self._plan.prefix, record, keep_interpreter=own)
             stamp_now(memory)
             self._memories[record.name] = memory
             bound.append(self._writer(record, memory, record.name in standard))
@@ -221,7 +223,7 @@ class Served:
         return Trigger(
             (self._memories[held], self.standard_writers[held]),
             self.standard_writers["BUSY"],
-            *memories(self._plan.prefix, self._holds),
+            *memories(self._plan.prefix, self._holds, keep=self._memories[held].keeps),
         )
 
     def _join(

@@ -96,14 +96,19 @@ class Trigger:
         self._enders[number % self.ring]()
 
 
-def memories(prefix: str, records: Sequence[Record]) -> tuple[RecordMemory, list[RecordMemory]]:
-    """Of COUNT and of the holds, among the records of `declare.holds`."""
+def memories(
+    prefix: str, records: Sequence[Record], *, keep: bool
+) -> tuple[RecordMemory, list[RecordMemory]]:
+    """Of COUNT and of the holds, among the records of `declare.holds`.
+
+    `keep`: keep the interpreter lock, as for TRIGGER, with which they are locked.
+    """
     found = [
         RecordMemory(
             prefix + record.name,
             record.type,
             check_layout(record.type, prefix + record.name),
-            keep_interpreter=False,
+            keep_interpreter=keep,
         )
         for record in records
         if record.type in RELIED_ON

@@ -13,7 +13,8 @@ from ctypes import c_long, c_void_p
 
 from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
 
-_PROCESS = ctypes.CFUNCTYPE(c_long, c_void_p)
+_LETTING_GO, _KEEPING = ctypes.CFUNCTYPE(c_long, c_void_p), ctypes.PYFUNCTYPE(c_long, c_void_p)
+"""Whether the interpreter lock is let go meanwhile, as `RecordMemory` has it."""
 _ENTRIES = range(8, 65)
 """How many entries a record support may say that it has."""
 
@@ -31,7 +32,7 @@ def ender(memory: RecordMemory) -> Callable[[], None]:
     process = c_void_p.from_address(place).value
     if not process:
         raise LayoutError(f"{memory.name}: its record support has no process")
-    end = _PROCESS(process)
+    end = (_KEEPING if memory.keeps else _LETTING_GO)(process)
     active, again = memory.scalar("PACT", "B"), memory.scalar("RPRO", "B")
     address = memory.address
 
