@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -236,14 +237,14 @@ def test_rows_11_and_13_a_skipped_cycle_leaves_the_duration_of_the_last_one(fiel
 def test_rows_12_18_and_20_a_cycle_that_hangs_is_shown_stalled_and_then_ends_the_process(
     field: Field,
 ):
-    spec = SECONDS + (
-        "trigger: {stallLimit: 0.5, killAfter: 2}\n"
-        "ruleDefaults: {warm: 0}\n"
-        'rules: [{id: warm, condition: "heat > 5", outputs: {warm: 1}}]\n'
-    ).replace("ruleDefaults", "ruleDefaults")
-    spec = spec.replace("value: 0.5}", "value: 60}, heat: {type: float, value: 0}").replace(
-        "done: {type: int}", "done: {type: int}, warm: {type: bool}"
-    )
+    spec = """
+        mode: triggered
+        trigger: {stallLimit: 0.5, killAfter: 2}
+        inputs: {seconds: {type: float, value: 60}, heat: {type: float, value: 0}}
+        outputs: {done: {type: int}, warm: {type: bool}}
+        ruleDefaults: {warm: 0}
+        rules: [{id: warm, condition: "heat > 5", outputs: {warm: 1}}]
+    """
     task = field.start(spec, "--no-search", code=SLOW)
     waited = Waited(field)
     field.shows("TASK_STATUS", STALLED, 2, timeout=2)
@@ -259,6 +260,25 @@ def test_rows_12_18_and_20_a_cycle_that_hangs_is_shown_stalled_and_then_ends_the
     (error,) = task.said("error")
     assert (error["reason"], error["exit"]) == ("Stalled", 13)
     assert "guard.py:6" in error["text"]
+
+
+def test_row_21_the_reason_of_a_kill_is_the_last_word_of_the_container(field: Field, tmp_path: Any):
+    words = tmp_path / "words"
+    words.touch()
+    pod = {"KIND": "IocTask", "NAME": "guard", "NAMESPACE": "n", "POD_NAME": "p", "POD_UID": "u"}
+    env = {f"IOC_{key}": value for key, value in pod.items()} | {
+        "IOC_REPORT": "0",
+        "IOC_PROBE_PORT": str(field.env.places[3].ca),
+        "IOC_TERMINATION_LOG": str(words),
+    }
+    spec = SECONDS.replace("0.5", "60") + "trigger: {stallLimit: 0.2, killAfter: 0.2}\n"
+    task = field.start(spec, "--no-search", "--pod", code=SLOW, env=env)
+    field.ca.pv("TRIGGER").put(1)
+    assert task.wait() == 13
+    said = json.loads(words.read_text())
+    assert (said["reason"], said["exit"]) == ("Stalled", 13)
+    assert "did not end within" in said["text"]
+    assert "guard.py:6" in said["text"]
 
 
 def test_a_cycle_that_ends_after_it_was_stalled_shows_what_came_of_it(field: Field):
