@@ -26,6 +26,7 @@ from benchmarks.processes import ROOT
 
 CHAPTERS = {
     "reaction": 540,
+    "trigger": 120,
     "throughput": 270,
     "dead_inputs": 120,
     "full_pass": 60,

@@ -216,6 +216,20 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Trigger:
+    """The cycle of a task in triggered mode."""
+
+    waiting: int = 1
+    """Triggers that may wait while a cycle runs; 0 rejects them all."""
+    period: float | None = None
+    """Seconds between triggers of a timer; None: there is none."""
+    stall_limit: float | None = None
+    """Seconds after which a cycle that still runs is shown as STALLED; None: never."""
+    kill_after: float | None = None
+    """Seconds after that at which the process ends; None: never."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """One task or job, checked: everything that a serving process needs."""
 
@@ -223,8 +237,9 @@ class Plan:
     namespace: str
     prefix: str
     kind: Literal["IocTask", "IocJob"] = "IocTask"
-    mode: Literal["reactive", "periodic"] = "reactive"
+    mode: Literal["reactive", "periodic", "triggered"] = "reactive"
     period: float = 1.0
+    trigger: Trigger = Trigger()
     parameters: dict[str, Value] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()

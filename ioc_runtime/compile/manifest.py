@@ -26,6 +26,7 @@ from ioc_runtime.compile.plugins import compile_plugin
 from ioc_runtime.compile.prefixes import compile_prefixes
 from ioc_runtime.compile.schema import check_schema
 from ioc_runtime.compile.signals import Signals, check_totals
+from ioc_runtime.compile.trigger import compile_trigger
 from ioc_runtime.compile.unbuilt import unbuilt
 from ioc_runtime.spec.base import Model
 from ioc_runtime.spec.document import Document, read_documents
@@ -215,7 +216,8 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
     signals.own_links(set(names.full))
     access = compile_access(spec.access, collector)
     plugin = compile_plugin(spec.plugin, document.file, collector) if spec.plugin else None
-    if collector.problems or spec.mode == "triggered":
+    trigger = compile_trigger(spec, collector)
+    if collector.problems:
         return None
     made = plan.Plan(
         name=metadata.name,
@@ -223,6 +225,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
         prefix=prefix,
         mode=spec.mode,
         period=spec.period,
+        trigger=trigger,
         parameters=parameters,
         inputs=inputs,
         outputs=outputs,

@@ -36,7 +36,6 @@ _COMMON: Final[tuple[Part, ...]] = (
 _TASK: Final[tuple[Part, ...]] = (
     ("permits are", ("permits",), lambda spec: spec.permits),
     ("tests are", ("tests",), lambda spec: spec.tests),
-    ("mode triggered is", ("mode",), lambda spec: spec.mode == "triggered"),
 )
 _JOB: Final[tuple[Part, ...]] = (
     ("runs other than Running are", ("run",), lambda spec: spec.run != "Running"),

@@ -179,7 +179,12 @@ class TaskBase(_Bound, ABC):
         """Run every `period` seconds in periodic mode, never twice at a time."""
 
     def triggered(self) -> Any:
-        """Run by a trigger in triggered mode."""
+        """Run by a trigger in triggered mode; what comes of it is TASK_STATUS.
+
+        Return nothing or True: SUCCESS; False, or a `JobResult` that is none:
+        LOGIC_FAILURE. An `OSError` that it raises (`PutFailed`, `InvalidInput`, a file)
+        is an IO_FAILURE, `Skip` is SKIPPED, anything else an EXCEPTION.
+        """
 
     def on_input_changed(self, key: str, value: Any, old_value: Any) -> Any:
         """Run for each new value of an input, in the order of arrival.
@@ -193,7 +198,7 @@ class TaskBase(_Bound, ABC):
 
     @property
     def mode(self) -> str:
-        """`reactive` or `periodic`."""
+        """`reactive`, `periodic` or `triggered`."""
         return self._task.host.mode
 
     @property

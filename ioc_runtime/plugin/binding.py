@@ -117,6 +117,7 @@ class Binding:
             timestamp=reading.ns / 1e9,
             connected=reading.connected,
             states=signal.states,
+            link=str(_link(signal) or ""),
         )
 
     def _read(self, signal: Signal) -> Reading:

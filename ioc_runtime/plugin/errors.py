@@ -58,6 +58,14 @@ class Stopped(TaskError, RuntimeError):
     """The run of a job is to end; what waits is woken by it."""
 
 
+class InvalidInput(TaskError, OSError):
+    """An input that is needed has no value that may be relied on."""
+
+
+class Skip(Exception):  # noqa: N818 - no error: `raise Skip("beam is off")`
+    """Ends `triggered()`: there was nothing to do in this cycle (TASK_STATUS SKIPPED)."""
+
+
 class PutFailed(TaskError, OSError):
     """A put to another PV was refused, timed out, or has no connection."""
 

@@ -103,7 +103,7 @@ class Host(Protocol):
 
     @property
     def mode(self) -> str:
-        """`reactive` or `periodic`."""
+        """`reactive`, `periodic` or `triggered`."""
         ...
 
     @property

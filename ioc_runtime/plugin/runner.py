@@ -23,6 +23,7 @@ from ioc_runtime.plugin.host import Host
 from ioc_runtime.plugin.loader import Loaded
 from ioc_runtime.plugin.mailbox import STOP, Mailbox
 from ioc_runtime.plugin.trace import where_is
+from ioc_runtime.plugin.verdict import EXCEPTION, Verdict, raised, returned
 from ioc_runtime.plugin.waiting import Blocking, Looping, Waiting
 
 REPEAT = 1.0
@@ -36,8 +37,9 @@ class PluginRunner:
 
     `failed(sentence, traceback)` is called for failures (the same one at most once a
     second), `recovered()` when what had failed works again, `ended(exit_code, sentence)`
-    when the plugin failed `maxFailures` times in a row. All three are called from the
-    plugin's thread, without any lock of the runner.
+    when the plugin failed `maxFailures` times in a row, `cycled(verdict)` at the end of
+    each `triggered()`. All are called from the plugin's thread, without any lock of the
+    runner.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class PluginRunner:
         failed: Callable[[str, str], None],
         recovered: Callable[[], None] = lambda: None,
         ended: Callable[[int, str], None] = lambda code, sentence: None,
+        cycled: Callable[[Verdict], None] = lambda verdict: None,
         depth: int = 1000,
         retry: tuple[float, float] = (1.0, 30.0),
         clock: Callable[[], float] = time.monotonic,
@@ -58,6 +61,7 @@ class PluginRunner:
         self._loaded = loaded
         self._host = host
         self._failed, self._recovered, self._ended = failed, recovered, ended
+        self._cycled = cycled
         self._retry = retry
         self._clock = clock
         self._max_failures = plan.plugin.max_failures if plan.plugin else None
@@ -77,6 +81,8 @@ class PluginRunner:
         self.failures = 0
         """Failures so far, the ones that were not reported included."""
         self.initialized = False
+        self.unready = ""
+        """Why no cycle can begin: `initialize` has failed. While it runs, one may wait."""
 
     # what the task tells; none of these waits
 
@@ -96,9 +102,19 @@ class PluginRunner:
         """The grid is due. False: left out, because the last one still runs (an overrun)."""
         return "execute" not in self._hooks or self._mailbox.execute()
 
-    def pause(self) -> None:
-        """Start no hook from now on; of the changes the newest per input is kept."""
-        self._mailbox.pause()
+    def trigger(self) -> bool:
+        """Run `triggered` once, after the changes that wait; `cycled` is called at its end.
+
+        False: it will not run, because the plugin is paused, stops, or has one waiting.
+        """
+        return not self.unready and self._mailbox.trigger()
+
+    def pause(self) -> bool:
+        """Start no hook from now on; of the changes the newest per input is kept.
+
+        True: a trigger waited; its cycle will not run.
+        """
+        return self._mailbox.pause()
 
     def resume(self) -> None:
         """Call hooks again, with what has come meanwhile."""
@@ -197,7 +213,9 @@ class PluginRunner:
 
     async def _work(self, hook: str, args: tuple[Any, ...]) -> None:
         """What came in the mailbox."""
-        if hook in self._hooks:
+        if hook == "triggered":
+            await self._cycle()
+        elif hook in self._hooks:
             await self._call(hook, args)
         if hook == "execute":
             self._mailbox.executed()
@@ -240,7 +258,11 @@ class PluginRunner:
             if await self._call("initialize", (), construct=True):
                 binding.table.add_marked(self._instance)
                 self.initialized = True
+                self.unready = ""
                 return
+            self.unready = "the plugin is not initialized: initialize failed"
+            if self._mailbox.withdraw():
+                self._tell(self._cycled, Verdict(EXCEPTION, self.unready))
             await self._sleep(delay)
             delay = min(delay * 2, longest)
 
@@ -275,22 +297,50 @@ class PluginRunner:
     ) -> bool:
         """Call a hook, or a callback that the plugin has registered; whether it worked."""
         label = f"{hook}({args[0]})" if args and function is None else hook
+        try:
+            await self._invoke(hook, args, construct, function)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt, too
+            self._report(label, error)
+            return False
+        self._worked(label)
+        return True
+
+    async def _invoke(
+        self,
+        hook: str,
+        args: tuple[Any, ...],
+        construct: bool = False,
+        function: Callable[..., Any] | None = None,
+    ) -> Any:
         self._busy = (hook, self._clock())
         try:
             if construct:
                 self._instance = self._construct()
             result = (function or getattr(self._instance, hook))(*args)
-            if inspect.iscoroutine(result):
-                await self._await(result)
-        except BaseException as error:  # SystemExit and KeyboardInterrupt, too
-            self._report(label, error)
-            return False
+            return await self._await(result) if inspect.iscoroutine(result) else result
         finally:
             self._busy = None
+
+    def _worked(self, label: str) -> None:
         if self._in_a_row and self._in_a_row.pop(label, 0) and not self._in_a_row:
             self._last_report = (None, 0.0)
             self._tell(self._recovered)
-        return True
+
+    async def _cycle(self) -> None:
+        """`triggered`, and what came of it. Only an exception counts as a failure of the plugin."""
+        failure: BaseException | None = None
+        try:
+            verdict = returned(await self._invoke("triggered", ()))
+        except BaseException as error:
+            failure = error
+            verdict = raised(error, self._loaded.describe(error)[0])
+        if failure is not None and verdict.status == EXCEPTION:
+            self._report("triggered", failure)
+            if self._mailbox.stopping:
+                return  # cut short, and the task says so
+        else:
+            self._worked("triggered")
+        self._tell(self._cycled, verdict)
 
     def _construct(self) -> Any:
         cls: Any = self._loaded.cls
@@ -299,11 +349,11 @@ class PluginRunner:
         instance.__init__()
         return instance
 
-    async def _await(self, coroutine: Any) -> None:
+    async def _await(self, coroutine: Any) -> Any:
         if isinstance(self._waiting, Blocking):
             coroutine.close()
             raise TypeError("a coroutine was returned: expected `async def` in the class itself")
-        await coroutine
+        return await coroutine
 
     # failures
 

@@ -125,6 +125,9 @@ def load_plugin(plan: Plan, fetched: Fetched | None = None) -> Loaded | None:
         if error.traceback:
             log.error("%s", error.traceback)
         raise CannotStart("PluginFailed", f"plugin: {error}") from None
+    if plan.mode == "triggered" and not loaded.overrides("triggered"):
+        what = f"plugin: the mode is triggered, but {loaded.cls.__name__} has no triggered()"
+        raise CannotStart("PluginFailed", what)
     for warning in loaded.warnings:
         log.warning("plugin: %s", warning)
     return loaded

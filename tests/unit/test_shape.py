@@ -22,6 +22,7 @@ from ioc_runtime.plan import (
     Range,
     Rule,
     Transform,
+    Trigger,
     from_json,
     to_json,
 )
@@ -89,6 +90,7 @@ EDITS: dict[type, dict[str, Any]] = {
     },
     Rule: {"condition": "x > 7", "outputs": {}, "hold": 2.0, "message": "hello"},
     Transform: {"expression": "x + 2"},
+    Trigger: {"period": 2.0, "stall_limit": 5.0, "kill_after": 1.0},
 }
 
 
@@ -96,6 +98,8 @@ def edited(plan: Plan, cls: type, which: int, **change: Any) -> Plan:
     """The plan with one element of a class changed."""
     if cls is Plan:
         return replace(plan, **change)
+    if cls is Trigger:
+        return replace(plan, trigger=replace(plan.trigger, **change))
     place = {Input: "inputs", Output: "outputs", Rule: "rules", Transform: "transforms"}[cls]
     items = list(getattr(plan, place))
     which %= len(items)
@@ -132,6 +136,7 @@ FIXED_EDITS: list[tuple[type, dict[str, Any]]] = [
     (Output, {"readback": Link("ca", "A:X")}),
     (Rule, {"id": "other"}),
     (Transform, {"output": "other"}),
+    (Trigger, {"waiting": 2}),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from ioc_runtime.plugin.binding import Binding
 from ioc_runtime.plugin.host import Reading
 from ioc_runtime.plugin.loader import Loaded, load
 from ioc_runtime.plugin.runner import PluginRunner
+from ioc_runtime.plugin.verdict import IO_FAILURE, SKIPPED, SUCCESS, Verdict
 
 from .conftest import PATIENCE, FakeFound, FakeHost, Told
 
@@ -62,7 +64,7 @@ def play(loaded: Loaded, plan: Plan, host: FakeHost, told: Told) -> None:
 
 
 def test_the_page_has_the_examples_that_are_tested_here() -> None:
-    assert [len(blocks(kind)) for kind in ("yaml", "python", "pycon")] == [3, 7, 1]
+    assert [len(blocks(kind)) for kind in ("yaml", "python", "pycon")] == [4, 7, 1]
 
 
 def test_the_manifest_validates_and_its_plugin_runs(told: Told) -> None:
@@ -75,6 +77,29 @@ def test_the_manifest_validates_and_its_plugin_runs(told: Told) -> None:
     finally:
         loaded.close()
     assert host.writes == [("peak", 5e-7)]
+
+
+def test_the_triggered_task_of_the_page_runs_its_cycles(told: Told) -> None:
+    plan = manifest("measure")
+    loaded, host = load(plan), FakeHost(plan)
+    verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+    runner = PluginRunner(plan, loaded, host, failed=told.failed, cycled=verdicts.put)
+    host.readings["shutter"] = Reading(1, 0, 0, True)
+    runner.start()
+    said = []
+    try:
+        for level, shutter in ((2.5, 1), (2.5, 0), (None, 1)):
+            host.readings["level"] = Reading(level, 0, 0, True)
+            host.readings["shutter"] = Reading(shutter, 0, 0, True)
+            assert runner.trigger()
+            said.append(verdicts.get(timeout=PATIENCE))
+        assert runner.stop(PATIENCE)
+    finally:
+        loaded.close()
+    assert [verdict.status for verdict in said] == [SUCCESS, SKIPPED, IO_FAILURE]
+    assert said[1].text == "the shutter is closed"
+    assert "ca://BL01:LEVEL" in said[2].text
+    assert host.writes == [("result", 5.0)]
 
 
 def run_once(plan: Plan) -> tuple[Code, FakeHost]:
