@@ -32,6 +32,7 @@ CHAPTERS = {
     "startup": 120,
     "memory": 120,
     "reload": 300,
+    "environments": 120,
 }
 """Seconds after which a chapter is given up."""
 LIBRARIES = ("softioc", "epicscorelibs", "pvxslibs", "p4p", "pyepics", "numpy")

@@ -177,10 +177,16 @@ class Plugin:
     directory: str | None = None
     """A local directory (iocctl run, or what an init container has fetched)."""
     source: dict[str, Any] | None = None
-    """A source that this process cannot load by itself (git, configMap, image)."""
+    """A source that has to be fetched, or mounted, before (git, configMap)."""
     class_name: str | None = None
     functions: tuple[str, ...] = ()
     """Names of expression functions the plugin has to register."""
+    requirements: tuple[str, ...] = ()
+    """Packages beside those of the image; each one has been checked by `requirement.parse`."""
+    requirements_from: str | None = None
+    """requirements.txt or pyproject.toml in the plugin's directory that names more."""
+    update_policy: Literal["Pinned", "OnRestart"] = "Pinned"
+    """When a Git ref is resolved again."""
     max_failures: int | None = None
     isolation: Literal["thread", "process"] = "thread"
 

@@ -21,10 +21,7 @@ def _plugin(field: str) -> Callable[[Any], Any]:
 
 
 _COMMON: Final[tuple[Part, ...]] = (
-    ("plugins from Git are", ("plugin", "git"), _plugin("git")),
-    ("plugins from a ConfigMap are", ("plugin", "configMap"), _plugin("config_map")),
     ("built-in plugins are", ("plugin", "builtin"), _plugin("builtin")),
-    ("environments of plugins are", ("plugin", "requirements"), _plugin("requirements")),
     (
         "plugins in a process of their own are",
         ("plugin", "isolation"),

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ioc_runtime.plan import Arguments, Job, Plan, Plugin
@@ -70,10 +70,11 @@ class Loaded:
             shutil.rmtree(self.temporary, ignore_errors=True)
 
 
-def load(plan: Plan, *, timeout: float = 30.0) -> Loaded:
+def load(plan: Plan, *, directory: str | None = None, timeout: float = 30.0) -> Loaded:
     """Import the plan's plugin, find its class and check that it can be called.
 
-    `timeout` is in seconds; an import that takes longer is given up.
+    `directory` is where its files are, if they were fetched. `timeout` is in seconds; an
+    import that takes longer is given up.
 
     :raises PluginError: with one sentence for a person; the exit code is 15.
     """
@@ -82,6 +83,8 @@ def load(plan: Plan, *, timeout: float = 30.0) -> Loaded:
         raise PluginError("the task has no plugin")
     if plugin.isolation == "process":
         raise PluginError("plugin.isolation: process is not built yet: expected thread")
+    if directory is not None:
+        plugin = replace(plugin, directory=directory, source=None)
     if plugin.source:
         raise PluginError(
             f"plugin.{_kind_of(plugin.source)}: this process loads inline files or a local "

@@ -38,6 +38,11 @@ class Mailbox:
         self._executing = False
         self._idle = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether the plugin's thread has done all there was, and waits."""
+        return self._idle
+
     def change(self, key: str, value: Any, old: Any) -> None:
         """An input has a new value."""
         with self._lock:

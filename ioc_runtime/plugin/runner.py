@@ -52,6 +52,7 @@ class PluginRunner:
         depth: int = 1000,
         retry: tuple[float, float] = (1.0, 30.0),
         clock: Callable[[], float] = time.monotonic,
+        waiting: Waiting | None = None,
     ) -> None:
         self._plan = plan
         self._loaded = loaded
@@ -64,7 +65,7 @@ class PluginRunner:
         """Inputs that a callback of the plugin's own hears of."""
         self._was_paused = False
         self._hooks = {hook for hook in HOOKS if loaded.overrides(hook)}
-        self._waiting: Waiting = Looping() if loaded.asynchronous else Blocking()
+        self._waiting: Waiting = waiting or (Looping() if loaded.asynchronous else Blocking())
         self._mailbox = Mailbox(depth, self._waiting.wake)
         self._thread = threading.Thread(target=self._run, name="plugin", daemon=True)
         self._binding: Binding | None = None
@@ -135,6 +136,11 @@ class PluginRunner:
     def alive(self) -> bool:
         """Whether the plugin's thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the plugin has done all there was to do, and waits."""
+        return not self._thread.is_alive() or self._mailbox.idle
 
     @property
     def coalesced(self) -> int:

@@ -121,7 +121,7 @@ class Task:
         if options.state_directory is not None:
             directory = options.state_directory
             self._state, restored = parts.open_state(plan, directory, self._state_problem)
-        self._loaded = parts.load_plugin(plan)
+        self._loaded = parts.load_plugin(plan, options.fetched)
         functions = self._loaded.functions if self._loaded is not None else {}
         self.engine, self._record = parts.make_engine(plan, functions, restored, options.record)
         self.events = Events(self.engine, self, self.counters)
@@ -444,6 +444,18 @@ class Task:
         if self._plugin_over:
             return "ended"
         return "failed" if self._failing else "loaded"
+
+    @property
+    def plugin_at_work(self) -> dict[str, Any]:
+        """For a snapshot: whether the plugin waits, and nothing of the task's is on its way to
+        a link; how often the plugin failed, and how it did last.
+        """
+        runner, writing = self._runner, self.links.busy
+        if runner is None:
+            return {"idle": not writing, "failures": 0, "error": ""}
+        error = self.last_error[1] if self.last_error else ""
+        idle = runner.idle and not writing
+        return {"idle": idle, "failures": runner.failures, "error": error}
 
     def last_turn(self) -> float:
         """When the loop began its last turn, monotonic."""
