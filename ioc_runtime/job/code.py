@@ -53,16 +53,17 @@ class Code:
         *,
         executing: Callable[[], None],
         aborts: frozenset[str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`aborts`: the reasons to stop after which `abort` is called."""
         self._loaded, self._run, self._executing, self._aborts = loaded, run, executing, aborts
         self._job = plan.job or Job()
         self._binding = binding = Binding(plan, host)
         self._waiting: Waiting = Looping() if loaded.asynchronous else Blocking()
-        self._pump = Pump(run, self._pump_failed)
+        self._pump = Pump(run, self._pump_failed, clock)
         binding.table = Table(
             lambda: binding.inputs_by_name,
-            time.monotonic,
+            clock,
             asynchronous=loaded.asynchronous,
             heard=self._pump.heard.add,
             wake=self._pump.wake,

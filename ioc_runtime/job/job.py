@@ -62,8 +62,6 @@ class Job:
         self._task: Task
         self._panel: JobPanel
         self._code: Code
-        self._hears = False
-        """Whether the code is there, to hear of inputs."""
         self._unwritten: dict[int, str] = {}
         """Output -> why its last value did not reach its link."""
         self._stuck = ""
@@ -81,7 +79,6 @@ class Job:
         self._code = Code(
             self.plan, loaded, host, self.control, executing=self._executing, aborts=ABORTING
         )
-        self._hears = True
         with task.events.lock:
             self._panel.first(self.state)
 
@@ -111,8 +108,9 @@ class Job:
 
     def changed(self, name: str, value: Any, before: Any) -> None:
         """An input has a new value. Never waits."""
-        if self._hears:
-            self._code.changed(name, value, before)
+        code: Code | None = getattr(self, "_code", None)
+        if code is not None:  # it is made after the records
+            code.changed(name, value, before)
 
     def written(self, output: int, error: str | None) -> None:
         """The newest value of a linked output reached its target, or (a sentence) did not."""

@@ -164,8 +164,9 @@ class _Devices:
             factory: Callable[..., Any] = import_module(FACTORY).DeviceFactory().create_device
         except ImportError as error:
             raise NotAvailable(
-                f"nothing makes devices here ({error}): install ioc-operator[devices], or name a "
-                "factory in the parameter device_factory (module:callable)"
+                f"nothing makes devices here ({error}): install ioc-operator[devices], add "
+                "infn-ophyd-hal to plugin.requirements, or name a factory in the parameter "
+                "device_factory (module:callable)"
             ) from None
         return factory
 

@@ -31,9 +31,14 @@ class Pump:
 
     table: Table
 
-    def __init__(self, run: Run, failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        failed: Callable[[BaseException], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`failed` is told what a callback of an `async` job raised."""
-        self._run, self._failed = run, failed
+        self._run, self._failed, self._clock = run, failed, clock
         self.heard: set[str] = set()
         """Inputs that are listened to."""
         self._mailbox = Mailbox(DEPTH, lambda: None)
@@ -57,10 +62,10 @@ class Pump:
         if not (mine and self.table.used) or self._inside or self._over:
             self._run.sleep(seconds)
             return
-        until = time.monotonic() + seconds
+        until = self._clock() + seconds
         self._inside = True
         try:
-            while (left := until - time.monotonic()) > 0:
+            while (left := until - self._clock()) > 0:
                 busy = self._call_due()
                 self._run.sleep(0 if busy else min(left, self._pause()))  # or is woken by a stop
         finally:

@@ -24,6 +24,7 @@ from ioc_runtime.task.loop import BEAT
 from ioc_runtime.task.panel import Panel
 from ioc_runtime.task.parts import Options
 from ioc_runtime.task.task import Task
+from ioc_runtime.testing.by_name import ByName
 from ioc_runtime.testing.clock import FakeClock
 from ioc_runtime.testing.elsewhere import Elsewhere
 from ioc_runtime.testing.shown import Shown, SignalRecord, shown
@@ -130,6 +131,7 @@ class DrivenTask(Task):
         self.panel.first(False)
         self.elsewhere = Elsewhere(plan, self, self.clock.time_ns)
         self._links: Any = self.elsewhere
+        self._remote: Any = ByName(self.elsewhere)
         self._whole.set()
         self.events.do(self.engine.start)
         self.running = True

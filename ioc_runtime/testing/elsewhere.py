@@ -87,6 +87,19 @@ class Elsewhere:
             self._news.popleft()()
         return told
 
+    def give(self, name: str) -> Pv:
+        """The PV of that address, which is there from now on."""
+        return self.pvs.setdefault(name, Pv(name))
+
+    def now(self) -> int:
+        """Nanoseconds since 1970, as the test has it."""
+        return self._now()
+
+    def take(self, pv: Pv, value: Any) -> None:
+        """A write arrives; followers hear of it after the call that has written."""
+        pv.written.append(value)
+        self._news.append(lambda: self.set(pv, value, 0, 0))
+
     # --- what the task does, as with `Links`
 
     def write(self, o: int, value: Any) -> None:
@@ -125,8 +138,7 @@ class Elsewhere:
     def _put(self, pv: Pv, signal: Input | Output, value: Any) -> str | None:
         if pv.refuses:
             return f"{signal.link}: {value!r} is not written: {pv.refuses}"
-        pv.written.append(value)
-        self._news.append(lambda: self.set(pv, value, 0, 0))
+        self.take(pv, value)
         return None
 
     def _following(self, pv: Pv) -> Iterator[int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ioc_runtime.address import BadLink, expand, parse_link
 from ioc_runtime.plan import SEVERITIES, Plan
 from ioc_runtime.plugin.errors import nearest
 from ioc_runtime.plugin.loader import Loaded
@@ -67,6 +68,23 @@ class Simulated:
         A state by its index.
         """
         return list(self._linked(name).written)
+
+    def set_pv(self, address: str, value: Any, severity: str = "NO_ALARM") -> None:
+        """Give a PV that the plugin reads or writes by name a value. Simulated only.
+
+        The address is `ca://X`, `pva://X`, or a bare name. A PV that was given none is one
+        that does not answer.
+        """
+        link = self._address(address)
+        number = self._severity(severity)
+        self._task.elsewhere.set(
+            self._task.elsewhere.give(link), value, number, ALARM if number else 0
+        )
+        self._settle()
+
+    def pv_writes(self, address: str) -> list[Any]:
+        """What was written to such a PV, the oldest first. Simulated only."""
+        return list(self._task.elsewhere.give(self._address(address)).written)
 
     # --- time
 
@@ -157,6 +175,14 @@ class Simulated:
         names += [s.name for s in self.plan.outputs] if "output" in kind else []
         if name not in names:
             raise BadTest(f"no {kind} {name!r}{nearest(name, names)}")
+
+    def _address(self, text: str) -> str:
+        try:
+            return str(parse_link(expand(text, self.plan.prefixes), self.plan.protocol))
+        except BadLink as error:
+            raise BadTest(f"expected {error}, got {text!r}") from None
+        except KeyError as error:
+            raise BadTest(f"no prefix {error} in the manifest") from None
 
     @staticmethod
     def _severity(name: str) -> int:

@@ -56,7 +56,7 @@ class SteppedCode(Code):
     """The job's code in the thread of the test: `start` returns when all of it is over."""
 
     def __init__(self, task: DrivenTask, control: SteppedControl, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
+        super().__init__(*args, clock=task.clock.monotonic, **more)
         self._loop: SteppedLoop | None = None
         if self._loaded.asynchronous:
             self._waiting = self._loop = SteppedLoop(task.clock.monotonic)
@@ -171,6 +171,9 @@ class DrivenJobTask(DrivenTask):
     def __init__(self, plan: Plan, **more: Any) -> None:
         super().__init__(plan, **more)
         self.job = SteppedJob(plan)
+
+    def changed(self, index: int, value: Any, before: Any) -> None:
+        self.job.changed(self.plan.inputs[index].name, value, before)
 
     def written(self, index: int, error: str | None) -> None:
         self.job.written(index, error)

@@ -264,11 +264,17 @@ class SteppedRunner(PluginRunner):
         self._end_binding("the plugin has stopped")
         return ended
 
-    async def _call(self, hook: str, args: tuple[Any, ...], construct: bool = False) -> bool:
+    async def _call(
+        self,
+        hook: str,
+        args: tuple[Any, ...],
+        construct: bool = False,
+        function: Callable[..., Any] | None = None,
+    ) -> bool:
         self._called += 1
         if self._called > ENDLESS:
             raise RunsInCircles(f"{hook} was called {ENDLESS} times, and no time has passed")
-        return await super()._call(hook, args, construct)
+        return await super()._call(hook, args, construct, function)
 
     def _report(self, label: str, error: BaseException) -> None:
         before = self.failures
