@@ -123,6 +123,12 @@ class Output(Signal):
     retries: int = 2
     default: Value | None = None
     """From ruleDefaults."""
+    value: Value | None = None
+    """First value of an output that rules drive; its link is not told of it."""
+    otherwise: Literal["plugin", "transform"] | None = None
+    """Who gives the value of an output of the rules while none of them drives it."""
+    repeat: bool = False
+    """Whether the link is told a value again, though it has not changed."""
     latch: Literal["rise", "fall", "any"] | None = None
     on_invalid: Literal["hold", "drive"] = "hold"
     safe_value: Value | None = None

@@ -38,7 +38,7 @@ LIVE: Final[Mapping[type, frozenset[str]]] = {
     Input: _SIGNAL | {"value", "drive", "max_age", "invalid_hold", "persist"},
     Output: _SIGNAL
     | {"tolerance", "timeout", "retries", "default", "latch", "on_invalid", "safe_value"}
-    | {"max_age", "persist"},
+    | {"max_age", "persist", "value", "repeat"},
     Rule: frozenset({"condition", "outputs", "hold", "message"}),
     Transform: frozenset({"expression"}),
 }

@@ -175,7 +175,7 @@ class Binding:
             raise UnknownName(f"no {among} {name!r}{nearest(str(name), known)}") from None
 
     def _owned(self, signal: Output) -> None:
-        if signal.owner == "plugin":
+        if signal.owner == "plugin" or signal.otherwise == "plugin":
             return
         if signal.owner == "transform":
             by = next(
