@@ -187,6 +187,8 @@ class Plugin:
     """Names of expression functions the plugin has to register."""
     max_failures: int | None = None
     isolation: Literal["thread", "process"] = "thread"
+    config: str | None = None
+    """File of the plugin's directory that says what PVs and rules there are."""
 
 
 @dataclass(frozen=True)

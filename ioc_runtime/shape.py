@@ -14,7 +14,8 @@ until somebody has made it change live. Part of the shape are:
   and an input without one is an operator's PV;
 - owners of outputs: the plugin was told at its start what it may write;
 - access: EPICS reads the rules once; mode: it decides which threads there are;
-- the plugin: Python cannot unload a module.
+- the plugin: Python cannot unload a module;
+- everything where `plugin.config` leaves it to a file what there is.
 
 The order of rules and of transforms is not: it decides who wins, not what there is.
 """
@@ -63,6 +64,8 @@ def _fixed(value: Any) -> Any:
     """What is part of the shape, as plain data; defaults are left out."""
     if is_dataclass(value):
         live = LIVE.get(type(value), frozenset())
+        if isinstance(value, Plan) and value.plugin is not None and value.plugin.config:
+            live = frozenset({"format"})  # what it changes is known once the file is there
         found = {}
         for field in fields(value):
             item = getattr(value, field.name)
