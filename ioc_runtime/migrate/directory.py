@@ -50,7 +50,7 @@ def read_directory(
     """
     text = _text(config, findings)
     data = read(text, findings) if text is not None else None
-    modules = _modules(config.parent, findings) if code else {}
+    modules = modules_of(config.parent, findings) if code else {}
     found = read_code(modules, class_name, findings)
     return None if data is None else Found(data, found, config.name)
 
@@ -140,7 +140,7 @@ def _text(path: Path, findings: Findings) -> str | None:
         return None
 
 
-def _modules(directory: Path, findings: Findings) -> dict[str, str]:
+def modules_of(directory: Path, findings: Findings) -> dict[str, str]:
     """Text of the modules beside a config: those that iocmng would look at."""
     modules: dict[str, str] = {}
     for path in sorted(directory.glob("*.py")):
