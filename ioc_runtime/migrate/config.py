@@ -243,9 +243,7 @@ def _translated(problem: Problem, findings: Findings) -> Problem:
     path = _path(problem.path)
     origin = findings.origin(path)
     where = show_path(origin) if origin is not None else problem.path
-    return Problem(
-        where, problem.value, problem.expected, problem.nearest, None, findings.file
-    )
+    return Problem(where, problem.value, problem.expected, problem.nearest, None, findings.file)
 
 
 def _path(shown: str) -> Path:

@@ -148,7 +148,9 @@ def modules_of(directory: Path, findings: Findings) -> dict[str, str]:
         if name.startswith(("_", "test_")) or name in ("setup", "conftest") or not path.is_file():
             continue
         if len(modules) == MOST_MODULES or path.stat().st_size > LARGEST_MODULE:
-            findings.wrong((), path.name, f"at most {MOST_MODULES} modules of {LARGEST_MODULE} bytes")
+            findings.wrong(
+                (), path.name, f"at most {MOST_MODULES} modules of {LARGEST_MODULE} bytes"
+            )
             break
         modules[name] = path.read_text("utf-8", errors="replace")
     return modules

@@ -277,7 +277,9 @@ class Logic:
             text = "rules and a transform: the transform gives the value while no rule is active"
             findings.note(where, text, path)
             if plugin:
-                findings.wrong(where, name, "not to be driven by rules, transform and plugin at once")
+                findings.wrong(
+                    where, name, "not to be driven by rules, transform and plugin at once"
+                )
         elif plugin:
             made["otherwise"] = "plugin"
             text = "rules and the plugin: what the plugin writes shows while no rule is active"

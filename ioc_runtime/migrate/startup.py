@@ -81,9 +81,7 @@ def _server(data: Mapping[str, Any], wanted: Wanted, findings: Findings) -> Want
     )
 
 
-def _entries(
-    data: Mapping[str, Any], findings: Findings
-) -> list[tuple[Place, Mapping[str, Any]]]:
+def _entries(data: Mapping[str, Any], findings: Findings) -> list[tuple[Place, Mapping[str, Any]]]:
     given = data.get("plugins")
     if not isinstance(given, list) or not given:
         findings.wrong(("plugins",), given, "a list of plugins with a name and where they are")

@@ -100,7 +100,9 @@ def _list(
 
 def _short(item: Any) -> str | None:
     """A value on one line; None where that is not nice to read."""
-    if isinstance(item, Mapping) and any(isinstance(v, Mapping | list) and v for v in item.values()):
+    if isinstance(item, Mapping) and any(
+        isinstance(v, Mapping | list) and v for v in item.values()
+    ):
         if len(item) > 2:
             return None
     if isinstance(item, list) and any(isinstance(v, Mapping | list) for v in item):

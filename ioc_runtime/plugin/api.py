@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import logging
@@ -41,6 +41,12 @@ class _Bound:
     """What tasks and jobs share: the PVs, the parameters, the messages."""
 
     _binding: Binding | None = None
+    _keywords: ClassVar[tuple[str, ...]] = ()
+    """Keywords that `__init__` is called with."""
+
+    def _construction(self) -> dict[str, Any]:
+        """What `__init__` is called with, by keyword; asked before it runs."""
+        return {}
 
     @property
     def _task(self) -> Binding:

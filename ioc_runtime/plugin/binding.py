@@ -63,6 +63,18 @@ class Binding:
         self._ended = why
 
     @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self._plan
+
+    def may_write(self, what: str) -> None:
+        """Refuse where nothing may be written now: paused, ended, or inside an expression.
+
+        :raises Paused, Ended, TaskError: so
+        """
+        self._allowed(what)
+
+    @property
     def parameters(self) -> Parameters:
         """The task's parameters, as they are now."""
         given = self.host.parameters
