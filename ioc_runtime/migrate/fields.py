@@ -70,7 +70,7 @@ def number(
     if not good or not math.isfinite(value) or value < least:
         findings.wrong((*where, key), value, f"a number of at least {least:g}")
         return None
-    return value
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def flag(given: Mapping[str, Any], key: str, where: Place, findings: Findings) -> bool:

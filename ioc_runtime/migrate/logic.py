@@ -130,7 +130,7 @@ class Logic:
             if given.get("condition") is None:
                 self.findings.wrong((*where, "condition"), None, "a condition", missing=True)
                 continue
-            rule = {"id": self._id(given, index, where, path, ids)}
+            rule: dict[str, Any] = {"id": self._id(given, index, where, path, ids)}
             source = str(given["condition"])
             rule["condition"] = self._expression(source, (*where, "condition"), path, set())
             outputs = self._outputs(mapping(given, "outputs", where, self.findings), where)

@@ -66,6 +66,7 @@ class Findings:
     def close(self) -> tuple[Note, ...]:
         """All notes; those that say the same of several names first."""
         shared = [
-            Note("", text.format(names=", ".join(names))) for text, names in self._grouped.values()
+            Note("", text.format(names=", ".join(dict.fromkeys(names))))
+            for text, names in self._grouped.values()
         ]
         return (*shared, *self.notes)

@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
         """A map; iocmng sees the last of several equal keys."""
         seen = set()
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            name = key.value if isinstance(key, yaml.ScalarNode) else ""
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
             if name in seen and name != "<<":
                 self.twice.append((name, key.start_mark.line + 1))
             seen.add(name)
@@ -57,8 +57,8 @@ def read(text: str, findings: Findings) -> dict[str, Any] | None:
         return None
     finally:
         loader.dispose()
-    for name, line in loader.twice:
-        findings.wrong((), name, f"each key once; it stands twice, in line {line} again")
+    for name, again in loader.twice:
+        findings.wrong((), name, f"each key once; it stands twice, in line {again} again")
     if data is None:
         data = {}
     if not isinstance(data, dict):

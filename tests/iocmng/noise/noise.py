@@ -1,0 +1,14 @@
+from iocmng.core.functions import register
+
+from iocmng import DeclarativeTask
+
+
+def peak_to_peak(values):
+    return max(values) - min(values)
+
+
+register("peak_to_peak", peak_to_peak)
+
+
+class Noise(DeclarativeTask):
+    pass
