@@ -140,10 +140,13 @@ class OutputState:
 
     @property
     def _held(self) -> bool:
-        """Whether the value is just the first one, or what the last rule left: the link
-        is not told of those.
+        """Whether the value is just the first one, or what the last rule left: where there
+        is a first value, or `repeat`, the link is not told of those.
         """
-        if self.plan.value is None or self.active_rule or self.given is not None:
+        plan = self.plan
+        if plan.owner != "rules" or plan.value is None and not plan.repeat:
+            return False
+        if self.active_rule or self.given is not None:
             return False
         return self.default is None and (self.latch is None or not self.latch.engaged)
 

@@ -83,6 +83,20 @@ def test_a_plugin_that_ended_without_a_write_leaves_the_default() -> None:
     assert bench["o"] == (1.0, OK)
 
 
+def test_with_repeat_what_a_rule_left_is_not_told_again() -> None:
+    bench = Bench(
+        inputs={"x": linked()},
+        outputs={"o": driven("int", default=None, link=LINK, repeat=True)},
+        rules=[("trip", "x > 5", {"o": 1})],
+    )
+    bench.feed(x=9.0)
+    bench.feed(x=1.0)
+    bench.full_pass()
+    bench.link_up("o")
+    assert bench["o"] == (1, OK)
+    assert bench.writes("o") == [1]
+
+
 def first(value: Any = 0, **more: Any) -> Bench:
     """A rule-driven output with a link, a first value and no default."""
     return Bench(

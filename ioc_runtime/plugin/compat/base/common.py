@@ -56,7 +56,7 @@ class Records(Mapping[str, Record]):
 class Common:
     """Calls of iocmng that differ from ours; mixed in before our base class."""
 
-    _control: ClassVar[tuple[str, ...]] = ()
+    _control_pvs: ClassVar[tuple[str, ...]] = ()
     """Control PVs that the code may read and write by name."""
     _keywords: ClassVar[tuple[str, ...]] = (
         "name",
@@ -92,7 +92,7 @@ class Common:
         self.beamline_config: dict[str, Any] = dict(beamline_config or {})
         self.ophyd_devices: dict[str, Any] = dict(ophyd_devices or {})
         self.task_lock = threading.Lock()
-        names = (*self._control, *self.plugin_spec.inputs, *self.plugin_spec.outputs)
+        names = (*self._control_pvs, *self.plugin_spec.inputs, *self.plugin_spec.outputs)
         self.pvs = Records(self, tuple(dict.fromkeys(names)))
         self._own: tuple[Any, dict[str, Any]] = (None, {})
 
@@ -137,7 +137,7 @@ class Common:
 
     def get_pv(self, pv_name: str) -> Any:
         """Last value of a PV, its first value before; None of one that does not exist."""
-        if pv_name in self._control:
+        if pv_name in self._control_pvs:
             return self._control_value(pv_name)
         try:
             value = self._task.value(pv_name)
@@ -152,7 +152,7 @@ class Common:
         """Write an output or a set-point; one that does not exist, or that others drive, is
         left as it is, and that is said once.
         """
-        if pv_name in self._control:
+        if pv_name in self._control_pvs:
             self._set_control(pv_name, value)
             return
         try:

@@ -27,7 +27,7 @@ class JobBase(Common, api.JobBase, NoDevices):
     """
 
     _iocmng_type = "job"
-    _control = ("STATUS", "MESSAGE")
+    _control_pvs = ("STATUS", "MESSAGE")
     _last_result: api.JobResult | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

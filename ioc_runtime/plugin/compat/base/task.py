@@ -19,7 +19,7 @@ class TaskBase(Common, api.TaskBase, NoDevices):
     """A task as iocmng has it: `initialize`, `execute` and `cleanup` have to be there."""
 
     _iocmng_type = "task"
-    _control = (
+    _control_pvs = (
         "ENABLE",
         "STATUS",
         "MESSAGE",
