@@ -134,7 +134,8 @@ SCRIPTS = (
             put("RUN", 1), wait(1.5), look("after RUN"),
             put("TARGET", 8), put("RUN", 1), wait(1.5), look("after another"),
         ),
-        runs_at=0.0,
+        ready="TARGET",
+        runs_at=4.0,
         defects={
             ("after RUN", "RESULT"): "B1",
             ("after another", "RESULT"): "B1",

@@ -33,7 +33,8 @@ def known_keys(
         if nearest(key, known) is None:
             findings.note((*where, key), "left out: iocmng reads no such key")
         else:
-            findings.wrong((*where, key), given[key], "a key that iocmng reads", known)
+            expected = "a key that iocmng reads"
+            findings.wrong((*where, key), given[key], expected, known, name=key)
 
 
 def mapping(config: Mapping[str, Any], key: str, where: Place, findings: Findings) -> Any:

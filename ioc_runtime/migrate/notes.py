@@ -44,10 +44,20 @@ class Findings:
         self._grouped.setdefault(key, (text, []))[1].append(name)
 
     def wrong(
-        self, where: Place, value: Any, expected: str, known: Any = (), missing: bool = False
+        self,
+        where: Place,
+        value: Any,
+        expected: str,
+        known: Any = (),
+        *,
+        name: str | None = None,
+        missing: bool = False,
     ) -> None:
-        """Say what cannot be converted, and what could be."""
-        near = nearest(value, known) if known else None
+        """Say what cannot be converted, and what could be.
+
+        :param known: names among which the one most like `name` (or the value) is sought
+        """
+        near = nearest(value if name is None else name, known) if known else None
         shown = NOTHING if missing else value
         self.problems.append(Problem(show_path(where), shown, expected, near, None, self.file))
 

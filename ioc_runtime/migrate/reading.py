@@ -43,8 +43,9 @@ def read(text: str, findings: Findings) -> dict[str, Any] | None:
     if len(text) > LARGEST:
         findings.wrong((), len(text), f"a file of at most {LARGEST} characters")
         return None
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         data = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -56,7 +57,8 @@ def read(text: str, findings: Findings) -> dict[str, Any] | None:
         findings.wrong((), str(error)[:200], "YAML that can be read")
         return None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     for name, again in loader.twice:
         findings.wrong((), name, f"each key once; it stands twice, in line {again} again")
     if data is None:
