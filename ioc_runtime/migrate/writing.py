@@ -6,7 +6,6 @@ quotes.
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -131,7 +130,16 @@ def scalar(value: Any) -> str:
     plain = _WORD.fullmatch(text) and resolve(text) == text
     if plain and disagreement(text, text) is None:
         return text
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    return f'"{"".join(map(_quoted, text))}"'
+
+
+def _quoted(letter: str) -> str:
+    """A letter in double quotes; what does not show is written by its number."""
+    if letter in '"\\':
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    return f"\\U{ord(letter):08x}"
 
 
 def _float(value: float) -> str:
