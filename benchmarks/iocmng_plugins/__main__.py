@@ -18,7 +18,7 @@ from benchmarks.processes import ROOT
 
 LONGEST = 120
 SAVED = ROOT / "docs" / "comparison" / "iocmng-plugins.txt"
-RECORDED = ROOT / "tests" / "iocmng" / "answers.json"
+RECORDED = ROOT / "tests" / "data" / "iocmng" / "answers.json"
 BY_NAME = {script.plugin: script for script in SCRIPTS}
 
 
@@ -100,7 +100,7 @@ def refused(plugin: str) -> str:
     from ioc_runtime.compile import ManifestError
     from ioc_runtime.migrate import Wanted, convert_directory
 
-    config = ROOT / "tests" / "iocmng" / plugin / "config.yaml"
+    config = ROOT / "tests" / "data" / "iocmng" / plugin / "config.yaml"
     try:
         convert_directory(config, Wanted("x", source={"image": {"path": str(config.parent)}}))
     except ManifestError as error:

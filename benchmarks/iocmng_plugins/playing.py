@@ -22,7 +22,7 @@ from benchmarks.processes import (
     server_environment,
 )
 
-PLUGINS = ROOT / "tests" / "iocmng"
+PLUGINS = ROOT / "tests" / "data" / "iocmng"
 PATIENCE = 30.0
 REACTIONS = 60
 

@@ -56,7 +56,7 @@ class Script:
     """One plugin and what happens to it."""
 
     plugin: str
-    """Directory below tests/iocmng/."""
+    """Directory below tests/data/iocmng/."""
     module: str
     """The module that iocmng-run is told."""
     looks: tuple[str, ...]

@@ -13,7 +13,7 @@ from ioc_runtime.shape import plan_shape
 from ioc_runtime.spec.problem import ManifestError
 from unit.migrate.support import IMAGE, directory, directory_problems
 
-PLUGINS = Path(__file__).parents[2] / "iocmng"
+PLUGINS = Path(__file__).parents[2] / "data" / "iocmng"
 CONFIG = """
 prefix: OTHER
 parameters: {interval: 0.5, limit: 1, deep: {a: 1}}

@@ -1,9 +1,8 @@
 import time
 
+from iocmng import JobBase
 from iocmng.base.job import JobResult
 from iocmng.core import pv_client
-
-from iocmng import JobBase
 
 
 class Report(JobBase):

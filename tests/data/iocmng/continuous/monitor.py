@@ -1,5 +1,4 @@
 import helper
-
 from iocmng import TaskBase, pv_client
 
 

@@ -1,6 +1,5 @@
-from iocmng.core.functions import register
-
 from iocmng import DeclarativeTask
+from iocmng.core.functions import register
 
 
 def peak_to_peak(values):
