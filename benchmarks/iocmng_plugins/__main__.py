@@ -126,7 +126,6 @@ def compare(
             mark = why or "DIFFERS"
             lines.append(f"  {mark:8} {label}: {name}: iocmng {answer!r}, ours {mine!r}")
     lines.insert(1, f"  same     {same} answers")
-    lines.append(f"  start    iocmng {theirs['start']:.2f} s, ours {ours['start']:.2f} s")
     if "median" in theirs and "median" in ours:
         lines.append(
             f"  reaction iocmng {theirs['median'] * 1e3:.2f} ms (p99 {theirs['p99'] * 1e3:.1f}), "
@@ -137,6 +136,11 @@ def compare(
         lines.append(
             f"  cycles   {1 / script.period:g} a second are asked for: "
             f"iocmng {theirs['cycles']:.2f}, ours {ours['cycles']:.2f}"
+        )
+    if theirs.get("fastest") and ours.get("fastest"):
+        lines.append(
+            f"  fastest  with an interval of 1 ms: iocmng {theirs['fastest']:.0f} cycles a second, "
+            f"ours {ours['fastest']:.0f}: {ours['fastest'] / theirs['fastest']:.1f} times"
         )
     return [*lines, ""], wrong
 

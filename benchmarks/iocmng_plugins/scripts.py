@@ -74,6 +74,8 @@ class Script:
     """PV of the field, two values, and the output that follows: what is timed."""
     period: float | None = None
     """Seconds between two cycles of iocmng's continuous mode."""
+    counter: str = "CYCLE_COUNT"
+    """PV that counts the cycles that were really made."""
 
 
 SCRIPTS = (
@@ -153,6 +155,7 @@ SCRIPTS = (
             put("INPUT", 10), wait(1.0), look("low again"),
         ),
         period=0.2,
+        counter="CYCLES",
     ),
     Script(
         "report",
