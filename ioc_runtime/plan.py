@@ -125,6 +125,12 @@ class Output(Signal):
     retries: int = 2
     default: Value | None = None
     """From ruleDefaults."""
+    value: Value | None = None
+    """First value of an output that rules drive; its link is not told of it."""
+    otherwise: Literal["plugin", "transform"] | None = None
+    """Who gives the value of an output of the rules while none of them drives it."""
+    repeat: bool = False
+    """Whether the link is told a value again, though it has not changed."""
     latch: Literal["rise", "fall", "any"] | None = None
     on_invalid: Literal["hold", "drive"] = "hold"
     safe_value: Value | None = None
@@ -189,6 +195,8 @@ class Plugin:
     """When a Git ref is resolved again."""
     max_failures: int | None = None
     isolation: Literal["thread", "process"] = "thread"
+    config: str | None = None
+    """File of the plugin's directory that says what PVs and rules there are."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ until somebody has made it change live. Part of the shape are:
 - owners of outputs: the plugin was told at its start what it may write;
 - access: EPICS reads the rules once; mode: it decides which threads there are; how many
   triggers may wait: each has records of its own;
-- the plugin: Python cannot unload a module.
+- the plugin: Python cannot unload a module;
+- everything where `plugin.config` leaves it to a file what there is.
 
 The order of rules and of transforms is not: it decides who wins, not what there is.
 """
@@ -39,7 +40,7 @@ LIVE: Final[Mapping[type, frozenset[str]]] = {
     Input: _SIGNAL | {"value", "drive", "max_age", "invalid_hold", "persist"},
     Output: _SIGNAL
     | {"tolerance", "timeout", "retries", "default", "latch", "on_invalid", "safe_value"}
-    | {"max_age", "persist"},
+    | {"max_age", "persist", "value", "repeat"},
     Rule: frozenset({"condition", "outputs", "hold", "message"}),
     Transform: frozenset({"expression"}),
     Trigger: frozenset({"period", "stall_limit", "kill_after"}),
@@ -65,6 +66,8 @@ def _fixed(value: Any) -> Any:
     """What is part of the shape, as plain data; defaults are left out."""
     if is_dataclass(value):
         live = LIVE.get(type(value), frozenset())
+        if isinstance(value, Plan) and value.plugin is not None and value.plugin.config:
+            live = frozenset({"format"})  # what it changes is known once the file is there
         found = {}
         for field in fields(value):
             item = getattr(value, field.name)

@@ -9,6 +9,7 @@ import typer
 
 from ioc_runtime.cli import new, pv
 from ioc_runtime.cli import run as serve
+from ioc_runtime.cli.convert import convert_command
 from ioc_runtime.cli.demo import command as demonstration
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.logs import logs
@@ -32,6 +33,7 @@ app.command(
     epilog=examples(
         "iocctl run guard.yaml",
         "iocctl run guard.yaml --prefix TEST: --set parameters.limit=2e-6 --for 60",
+        "iocctl run ./my-interlock",
         "iocctl run guard.yaml --ca-port 5066 --pva-port 5085 --state /var/lib/guard",
     ),
 )(serve.run)
@@ -39,6 +41,14 @@ app.command(
     name="validate",
     epilog=examples("iocctl validate guard.yaml", "iocctl validate *.yaml -o json"),
 )(validate_command)
+app.command(
+    name="convert",
+    epilog=examples(
+        "iocctl convert my-interlock/ -o task.yaml",
+        "iocctl convert my-interlock/config.yaml --prefix TEST:IOC: --protocol ca",
+        "iocctl convert plugins.yaml --controller SPARC:CONTROL > tasks.yaml",
+    ),
+)(convert_command)
 app.command(name="demo", epilog=examples("iocctl demo", "iocctl demo --station"))(
     demonstration.demo
 )

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ioc_runtime.cli import terminal
 from ioc_runtime.cli.failure import Exit, Failure
-from ioc_runtime.compile import ManifestError, compile_text, parse_setting
+from ioc_runtime.compile import (
+    Compiled,
+    ManifestError,
+    compile_document,
+    compile_text,
+    parse_setting,
+)
 from ioc_runtime.plan import Plan
+from ioc_runtime.spec.plain import plain_document
+
+OWN: Final = ("task.yaml", "job.yaml")
+"""Manifests of a directory, by their names; else the only one in it."""
+API: Final = "ioc-operator.dev/"
 
 
 def _warn(text: str) -> None:
@@ -19,10 +30,16 @@ def _warn(text: str) -> None:
 def load(
     file: Path, prefix: str | None, changes: list[str], warn: Callable[[str], None] = _warn
 ) -> Plan:
-    """The plan of the one task in a file; warnings go to standard error unless `warn` is given.
+    """The plan of the one task in a file, or of a directory; warnings go to standard error
+    unless `warn` is given.
 
     :raises Failure: with everything that is wrong with it
     """
+    if file.is_dir():
+        found = manifest_in(file)
+        if found is None:
+            return _from_iocmng(file, prefix, changes, warn)
+        file = found
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -49,10 +66,7 @@ def compile_one(
     try:
         compiled = compile_text(text, file=name, overrides=_settings(prefix, changes))
     except ManifestError as error:
-        count = len(error.problems)
-        head = f"{name} cannot be run: {count} problem{'s' * (count > 1)}"
-        lines = "\n".join(f"  {problem}" for problem in error.problems)
-        raise Failure(f"{head}\n{lines}", Exit.BAD_SPEC) from None
+        raise _refused(name, error) from None
     if len(compiled) != 1:
         names = ", ".join(one.plan.name for one in compiled)
         raise Failure(
@@ -61,7 +75,80 @@ def compile_one(
         )
     for warning in compiled[0].warnings:
         warn(str(warning))
-    return compiled[0].plan
+    return _complete(compiled[0], name, warn)
+
+
+def manifest_in(directory: Path) -> Path | None:
+    """The manifest in a directory: by its name, else the only one; None without any.
+
+    :raises Failure: there are several
+    """
+    for name in OWN:
+        if (directory / name).is_file():
+            return directory / name
+    found = [path for path in sorted(directory.glob("*.y*ml")) if _is_ours(path)]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise Failure(f"{directory}: expected one manifest, got {names}; name one", Exit.USAGE)
+    return found[0] if found else None
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    lines = (line.strip().strip("{").replace('"', "") for line in text.splitlines())
+    return any(line.startswith(f"apiVersion: {API}") for line in lines)
+
+
+def _from_iocmng(
+    directory: Path, prefix: str | None, changes: list[str], warn: Callable[[str], None]
+) -> Plan:
+    """The plan of a directory that was written for iocmng."""
+    from ioc_runtime.cli.iocmng import from_directory
+    from ioc_runtime.migrate import Wanted, config_of
+
+    config = config_of(directory)
+    if config is None:
+        names = f"{' or '.join(OWN)}, one other manifest, or the config.yaml of a plugin for iocmng"
+        raise Failure(f"{directory}: expected {names} in it", Exit.USAGE)
+    try:
+        made = from_directory(config, Wanted("", prefix))
+        settings = _settings(None, changes)
+        plan = made.compiled.plan
+        if settings:
+            plan = compile_document(plain_document(made.document), overrides=settings).plan
+    except ManifestError as error:
+        raise _refused(str(config), error) from None
+    except OSError as error:
+        raise Failure(f"{config} cannot be read: {error.strerror or error}", Exit.USAGE) from None
+    for note in made.notes:
+        warn(f"{config}: {note}")
+    return plan
+
+
+def _complete(compiled: Compiled, name: str, warn: Callable[[str], None]) -> Plan:
+    """The plan, with what `plugin.config` says where its directory is on this machine."""
+    plugin = compiled.plan.plugin
+    if plugin is None or plugin.config is None or plugin.directory is None:
+        return compiled.plan
+    from ioc_runtime.migrate import complete_plan
+
+    try:
+        plan, notes = complete_plan(Path(plugin.directory), compiled.document.data)
+    except ManifestError as error:
+        raise _refused(name, error) from None
+    for note in notes:
+        warn(f"{plugin.config}: {note}")
+    return plan
+
+
+def _refused(name: str, error: ManifestError) -> Failure:
+    count = len(error.problems)
+    head = f"{name} cannot be run: {count} problem{'s' * (count > 1)}"
+    lines = "\n".join(f"  {problem}" for problem in error.problems)
+    return Failure(f"{head}\n{lines}", Exit.BAD_SPEC)
 
 
 def _settings(prefix: str | None, changes: list[str]) -> dict[str, Any]:

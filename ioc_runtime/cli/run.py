@@ -61,7 +61,10 @@ def run(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, help="Manifest of one IocTask or IocJob."
+            metavar="FILE|DIR",
+            exists=True,
+            help="Manifest of one IocTask or IocJob; or a directory with one (task.yaml, "
+            "job.yaml), or a plugin's directory written for iocmng.",
         ),
     ],
     prefix: Annotated[

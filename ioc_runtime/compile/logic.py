@@ -37,12 +37,21 @@ def owners(spec: TaskSpec, collector: Collector) -> dict[str, Owner]:
         elif name in by_transform:
             expected = f"an output of its own: transforms[{by_transform[name]}] drives it"
             collector.wrong(path, name, expected)
-        elif name in by_rule:
-            expected = f"an output that no rule drives: {by_rule[name]} does"
+        elif name in by_rule and spec.outputs[name].otherwise != "transform":
+            expected = (
+                f"an output that no rule drives: {by_rule[name]} does (`otherwise: transform` "
+                "there leaves the value to the transform while no rule is active)"
+            )
             collector.wrong(path, name, expected)
         by_transform.setdefault(name, i)
     found: dict[str, Owner] = {}
-    for name in spec.outputs:
+    for name, output in spec.outputs.items():
+        if output.otherwise == "transform" and name in by_rule and name not in by_transform:
+            path = ("spec", "outputs", name, "otherwise")
+            collector.wrong(path, "transform", "a transform whose output it is")
+        elif output.otherwise == "plugin" and spec.plugin is None:
+            path = ("spec", "outputs", name, "otherwise")
+            collector.wrong(path, "plugin", "a plugin with it")
         found[name] = (
             "rules" if name in by_rule else "transform" if name in by_transform else "plugin"
         )

@@ -22,7 +22,7 @@ from ioc_runtime.compile.database import compile_databases
 from ioc_runtime.compile.job import compile_job
 from ioc_runtime.compile.logic import Logic, owners
 from ioc_runtime.compile.names import Names, check_object, default_prefix
-from ioc_runtime.compile.plugins import compile_plugin
+from ioc_runtime.compile.plugins import check_config, compile_plugin
 from ioc_runtime.compile.prefixes import compile_prefixes
 from ioc_runtime.compile.schema import check_schema
 from ioc_runtime.compile.signals import Signals, check_totals
@@ -209,6 +209,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
     parameters = _parameters(spec, collector)
     _check_run(spec, collector)
     _check_kept(spec, collector)
+    check_config(spec, collector)
     logic = Logic(spec, inputs, outputs, parameters, collector)
     logic.check()
     databases = compile_databases(spec.database, names, collector)
@@ -256,6 +257,7 @@ def _job(manifest: IocJob, document: Document, collector: Collector) -> Compiled
     parameters = _parameters(spec, collector)
     _check_kept(spec, collector)
     signals.check_prefixes()
+    check_config(spec, collector)
     signals.own_links(set(names.full))
     access = compile_access(spec.access, collector)
     job = compile_job(spec, collector)
@@ -320,16 +322,17 @@ def config_hash(spec: Mapping[str, Any]) -> str:
 
 
 def _parameters(spec: Common, collector: Collector) -> dict[str, Any]:
-    """Constants: a number, a text, true or false, or a list of one of these."""
+    """Constants: a number, a text, true or false, or a list of one of these.
+
+    The plugin alone gets what else JSON can hold: maps, and lists of anything.
+    """
     good: dict[str, Any] = {}
     for name, value in spec.parameters.items():
         path: Path = ("spec", "parameters", name)
         items = value if isinstance(value, list) else [value]
-        kinds = {_constant(item) for item in items}
-        if None in kinds:
-            collector.wrong(path, value, "a number, a text, true or false, or a list of them")
-        elif len(kinds) > 1:
-            collector.wrong(path, value, "a list of numbers only, or of texts only")
+        if not _plain(value):
+            expected = "a number, a text, true or false, or a list or map of them"
+            collector.wrong(path, value, expected)
         elif len(items) > MOST_PARAMETER_ITEMS:
             expected = f"at most {MOST_PARAMETER_ITEMS} entries, got {len(items)}"
             collector.wrong(path, value, expected)
@@ -338,10 +341,14 @@ def _parameters(spec: Common, collector: Collector) -> dict[str, Any]:
     return good
 
 
-def _constant(value: Any) -> str | None:
-    """Kind of a constant; None for what cannot be one."""
+def _plain(value: Any) -> bool:
+    """Whether a parameter is what it may be, on every level."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(_plain(item) for item in value)
     if isinstance(value, str):
-        return "text" if len(value) <= 1024 else None
-    if isinstance(value, int) and abs(value) < 2**63:
-        return "number"
-    return "number" if isinstance(value, float) and math.isfinite(value) else None
+        return len(value) <= 1024
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return isinstance(value, float) and math.isfinite(value)

@@ -76,7 +76,7 @@ class Signals:
         link = self._link((*path, "link"), given.link)
         readback = self._link((*path, "readback"), given.readback)
         if link is None:
-            for field in ("readback", "tolerance", "timeout", "retries"):
+            for field in ("readback", "tolerance", "timeout", "retries", "repeat"):
                 if field in given.model_fields_set:
                     self.collector.wrong((*path, field), getattr(given, field), "a `link` with it")
         if given.tolerance and given.type not in NUMERIC:
@@ -85,7 +85,8 @@ class Signals:
         default = None
         if name in defaults:
             default = self._literal(("spec", "ruleDefaults", name), signal, defaults[name])
-        self._latch(path, given, owner, name in defaults)
+        self._latch(path, given, owner, name in defaults or given.otherwise is not None)
+        first = self._of_rules(path, given, owner, signal, name in defaults)
         if given.max_age is not None and owner != "plugin":
             expected = f"no maxAge: the output is driven by {_OWNERS[owner]}, not by the plugin"
             self.collector.wrong((*path, "maxAge"), given.max_age, expected)
@@ -98,12 +99,35 @@ class Signals:
             timeout=given.timeout,
             retries=given.retries,
             default=default,
+            value=first,
+            otherwise=given.otherwise,
+            repeat=given.repeat,
             latch=given.latch,
             on_invalid=given.on_invalid,
             safe_value=self._safe_value(path, given, signal),
             max_age=given.max_age,
             persist=given.persist,
         )
+
+    def _of_rules(
+        self, path: Path, given: spec.Output, owner: str, signal: Signal, has_default: bool
+    ) -> Any:
+        """What an output has beside its rules; returns its first value."""
+        if given.otherwise is not None and owner != "rules":
+            expected = "a rule that drives the output, with `otherwise`"
+            self.collector.wrong((*path, "otherwise"), given.otherwise, expected)
+        elif given.otherwise == "transform" and has_default:
+            expected = "no entry in ruleDefaults beside it: the transform gives the value"
+            self.collector.wrong((*path, "otherwise"), given.otherwise, expected)
+        if "value" not in given.model_fields_set:
+            return None
+        if owner != "rules" or has_default or given.otherwise == "transform":
+            by = "ruleDefaults" if has_default else _OWNERS["transform"]
+            by = by if owner == "rules" else _OWNERS[owner]
+            expected = f"no value: {by} gives the first one"
+            self.collector.wrong((*path, "value"), given.value, expected)
+            return None
+        return self._literal((*path, "value"), signal, given.value)
 
     def _common(self, path: Path, name: str, given: spec.Signal) -> dict[str, Any]:
         """Fields that inputs and outputs share, as arguments of the plan's classes."""

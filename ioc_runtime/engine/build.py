@@ -140,9 +140,8 @@ def _tie(model: Model, by_input: dict[str, InputState], by_output: dict[str, Out
         rule.plain = not rule.hold and all(output.latch is None for output in rule.outputs)
     for output in model.outputs:
         if output.plan.owner == "rules":
-            output.sources = sources(
-                {n for r, _ in output.writers for n in r.node.expression.reads}
-            )
+            reads = {n for r, _ in output.writers for n in r.node.expression.reads}
+            output.sources = tuple(dict.fromkeys((*output.sources, *sources(reads))))
         output.read = output.name in read
         output.simplify()
     for rule in model.rules:

@@ -146,6 +146,8 @@ class Engine(Evaluation):
             self._timers.set(("output", index), self._moment.mono + output.plan.max_age)
         if output.take(value, out, ns or self._moment.wall):
             self._changed(output.name, out)
+        if output.plan.repeat:
+            output.tell_again(out)
         return out
 
     def link_up(self, index: int) -> list[Effect]:
@@ -216,6 +218,9 @@ class Engine(Evaluation):
         out = self._event()
         if self.enabled and self.started:
             self._passes.run(self._concerns.everything, out)
+            for output in self.outputs:
+                if output.plan.repeat and output.plan.owner != "plugin":
+                    output.tell_again(out)
         return out
 
     def prepare(self, plan: Plan) -> Prepared:
@@ -257,7 +262,8 @@ class Engine(Evaluation):
         """The plugin will write no more: what it owns is not known from now on."""
         out = self._event()
         self._plugin_ended = True
-        self._changed_many({o.name for o in self._plugins_outputs() if self._expire(o, out)}, out)
+        ended = [*self._plugins_outputs(), *self._plugins_defaults()]
+        self._changed_many({o.name for o in ended if self._expire(o, out)}, out)
         return out
 
     # --- what the task asks

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from ioc_runtime.engine.concern import NOTHING
 from ioc_runtime.engine.effects import CHANGED, KEEP, Effect
 from ioc_runtime.engine.inputs import InputState
-from ioc_runtime.engine.outputs import OutputState
+from ioc_runtime.engine.outputs import UNSURE, OutputState
 from ioc_runtime.engine.reload import Prepared
 from ioc_runtime.engine.restore import Restored
 from ioc_runtime.engine.rules import RuleState
@@ -130,11 +130,18 @@ class Evaluation:
     def _plugins_outputs(self) -> list[OutputState]:
         return [output for output in self.outputs if output.plan.owner == "plugin"]
 
+    def _plugins_defaults(self) -> list[OutputState]:
+        """Outputs of the rules for which the plugin gives the value otherwise."""
+        return [output for output in self.outputs if output.plan.otherwise == "plugin"]
+
     def _expire(self, output: OutputState, out: list[Effect]) -> bool:
         """The plugin's value counts no more."""
         if self.enabled:
             return output.take(None, out, self._moment.wall)
-        output.result = None
+        if output.plan.otherwise is None:
+            output.result = None
+        elif output.given is not None:
+            output.given = UNSURE
         return False
 
     def _pause(self, out: list[Effect]) -> None:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from ioc_runtime.engine.rules import RuleState
 
 WARNING = 30
+UNSURE: Final = object()
+"""In place of a value that `otherwise` cannot give now."""
 
 
 _KEPT: Final = (
-    "active_rule", "certain", "clock_said", "driven", "known", "ns", "posted_severity", "result",
-    "value",
+    "active_rule", "certain", "clock_said", "driven", "given", "known", "ns", "posted_severity",
+    "result", "value",
 )  # fmt: skip
 """What an output goes on with under another plan."""
 
@@ -31,9 +33,9 @@ class OutputState:
     """One output: its present value, whether that is certain, its latch."""
 
     __slots__ = (
-        "_only", "active_rule", "buffer", "certain", "clock_said", "default", "driven", "grace",
-        "index", "known", "latch", "moment", "name", "ns", "plan", "posted_severity", "read",
-        "result", "slot", "sources", "value", "values", "writers",
+        "_only", "active_rule", "buffer", "certain", "clock_said", "default", "driven", "given",
+        "grace", "index", "known", "latch", "moment", "name", "ns", "plan", "posted_severity",
+        "read", "result", "slot", "sources", "value", "values", "writers",
     )  # fmt: skip
 
     def __init__(
@@ -51,8 +53,10 @@ class OutputState:
         self.known = False
         """Whether the published value counts; expressions see only those."""
         self.certain = False
-        self.result: Any = None
+        self.result: Any = plan.value if plan.owner == "rules" else None
         """The last certain result, before the latch."""
+        self.given: Any = None
+        """What `otherwise` gives: None before the first time, UNSURE when it is not known."""
         self.active_rule = ""
         self.driven: Any = None
         """What the link was last told; None: nothing yet."""
@@ -85,14 +89,20 @@ class OutputState:
             if rule.fires == 2:
                 open_values = [value] if open_values is None else [*open_values, value]
         else:
-            result = self.default if self.default is not None else self.result
-        if result is None:
+            result = self._rest()
+        if result is None or result is UNSURE:
             return False, None
         if open_values is not None:
             for value in open_values:
                 if value != result:
                     return False, None
         return True, result
+
+    def _rest(self) -> Any:
+        """The value while no rule is active; None or UNSURE when it is not known."""
+        if self.given is not None or self.plan.otherwise == "transform":
+            return self.given
+        return self.default if self.default is not None else self.result
 
     def resolve_and_settle(self, out: list[Effect], since: int) -> bool:
         """Publish what its rules give; True when its readers could see a difference."""
@@ -111,12 +121,40 @@ class OutputState:
                     self.values[self.name] = result
                 out.append((POST, self.slot, result, 0, 0, ns))
                 return True
+        before = self.active_rule
         certain, result = self.resolve()
-        return self.settle(certain, result, out, since)
+        different = self.settle(certain, result, out, since)
+        if self.active_rule and self.plan.link is not None:
+            untold = self.plan.value is not None and self.driven != self.value
+            if untold or self.plan.repeat and not before:
+                self.tell_again(out)
+        return different
+
+    def tell_again(self, out: list[Effect]) -> None:
+        """Tell the link what is published, if it is sure and this event has not told it."""
+        if self.plan.link is None or self._held or not self.known:
+            return
+        if not any(effect[0] == WRITE and effect[1] == self.index for effect in out):
+            self.driven = self.value
+            out.append((WRITE, self.index, self.value))
+
+    @property
+    def _held(self) -> bool:
+        """Whether the value is just the first one, or what the last rule left: where there
+        is a first value, or `repeat`, the link is not told of those.
+        """
+        plan = self.plan
+        if plan.owner != "rules" or plan.value is None and not plan.repeat:
+            return False
+        if self.active_rule or self.given is not None:
+            return False
+        return self.default is None and (self.latch is None or not self.latch.engaged)
 
     def simplify(self) -> None:
         """Find out whether the usual case can be made short; once its rules are known."""
-        special = self.latch is not None or self.buffer is not None or self.plan.link is not None
+        plan = self.plan
+        special = self.latch is not None or self.buffer is not None or plan.link is not None
+        special = special or plan.otherwise is not None
         if len(self.writers) == 1 and self.default is not None and not special:
             self._only = self.writers[0]
 
@@ -156,6 +194,10 @@ class OutputState:
     def take(self, value: Any, out: list[Effect], since: int) -> bool:
         """Publish what the plugin or a transform gives: NaN, and None, are not known."""
         certain = value is not None and is_number(value)
+        if self.plan.otherwise is not None:
+            if value is not None or self.given is not None:
+                self.given = value if certain else UNSURE
+            return self.resolve_and_settle(out, since)
         if not certain:
             self.result = None
         return self.settle(certain, value, out, since)
@@ -204,6 +246,8 @@ class OutputState:
             self.values.pop(f"{self.name}_buf", None)
             out.append((POST, self.slot, value, severity, Status.CALC, ns))
         if drive and self.plan.link is not None and value != self.driven:
+            if severity == 0 and self._held:
+                return was is not self.known or before != value
             self.driven = value
             out.append((WRITE, self.index, value))
         return was is not self.known or before != value
@@ -260,7 +304,8 @@ class OutputState:
     def link_up(self, out: list[Effect], *, may_write: bool) -> None:
         """The link connected (again): tell it, now or once there is something certain to tell."""
         driven = self.plan.on_invalid == "drive" and self.driven is not None
-        if may_write and (self.known or (driven and self.value == self.plan.safe_value)):
+        tells = self.known and not self._held
+        if may_write and (tells or (driven and self.value == self.plan.safe_value)):
             self.driven = self.value
             out.append((WRITE, self.index, self.value))
         else:

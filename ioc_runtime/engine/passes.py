@@ -93,6 +93,8 @@ class Passes:
         """Transforms and rules; collects outputs that rules may have changed, and names."""
         for transform in concern.transforms:
             transform.evaluate(out, since)
+            if transform.output.writers:
+                touched[transform.output.index] = transform.output
             node = transform.node
             if node.sites:
                 if node.pulsed:

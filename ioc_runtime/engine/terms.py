@@ -127,6 +127,13 @@ def kind_of(signal: Signal) -> Kind:
     return Kind("number", signal.states) if signal.states else NUMBER
 
 
+def is_constant(value: Any) -> bool:
+    """Whether expressions can read a parameter; the plugin alone gets maps and mixed lists."""
+    kinds = {isinstance(item, str) for item in value} if isinstance(value, list | tuple) else {0}
+    items = value if isinstance(value, list | tuple) else (value,)
+    return len(kinds) < 2 and all(isinstance(item, str | int | float) for item in items)
+
+
 def value_kind(value: Any) -> Kind:
     """The kind of a parameter."""
     if isinstance(value, list | tuple):

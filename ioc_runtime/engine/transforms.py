@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ioc_runtime.engine.effects import LOG, Effect
+from ioc_runtime.engine.inputs import is_number
 from ioc_runtime.engine.node import UNKNOWN, Node
-from ioc_runtime.engine.outputs import OutputState
+from ioc_runtime.engine.outputs import UNSURE, OutputState
 from ioc_runtime.engine.values import coerce
 
 ERROR = 40
@@ -37,6 +38,9 @@ class TransformState:
             value = None
             if failed := node.failed(error):
                 out.append((LOG, ERROR, f"{node.label}: {failed}"))
+        if self.output.plan.otherwise is not None:
+            self.output.given = UNSURE if value is None or not is_number(value) else value
+            return False  # its rules have the last word, at the end of the pass
         return self.output.take(value, out, since)
 
     def _fit(self, value: Any) -> Any:

@@ -22,6 +22,7 @@ from ioc_runtime.engine.terms import (
     Kind,
     Scope,
     Site,
+    is_constant,
     kind_of,
     nearest,
     shorten,
@@ -118,6 +119,8 @@ class Walk:
             self.reads.add(name)
             return read_global(name), kind_of(signal)
         if name in scope.parameters:
+            if not is_constant(scope.parameters[name]):
+                raise self.error(node, "a number, a text or a list of one of them")
             self.reads.add(name)
             return read_global(name), value_kind(scope.parameters[name])
         base = name.removesuffix("_buf")

@@ -35,6 +35,10 @@ class Feed:
     connected: Callable[[bool], None]
     remember: bool = False
     """Whether answers of gets are compared with the last sample."""
+    every: bool = False
+    """Whether each answer is a sample, also one that repeats the last: a buffer that is
+    filled by polls has one value for each of them.
+    """
 
 
 class Memory:
@@ -51,7 +55,7 @@ class Memory:
 
     def answer(self, value: Any, severity: int, status: int, ns: int) -> None:
         """A get was answered."""
-        if (value, severity, status, ns) == self._last:
+        if (value, severity, status, ns) == self._last and not self._feed.every:
             self._feed.alive()
         else:
             self.sample(value, severity, status, ns)

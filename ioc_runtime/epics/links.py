@@ -185,6 +185,7 @@ class Links:
                         partial(self._sink.alive, i),
                         partial(self._input_connected, i),
                         remember=signal.max_age is not None,
+                        every=signal.buffer is not None and signal.link.poll is not None,
                     )
                     self._readers[i] = self._client(signal.link).reader(signal.link, feed)
         except BaseException as error:

@@ -186,7 +186,7 @@ class Code:
         instance = cls.__new__(cls)
         instance._binding = self._binding  # noqa: SLF001 - bound before __init__ may use it
         instance._control = self._pump  # noqa: SLF001
-        instance.__init__()
+        instance.__init__(**instance._construction())  # noqa: SLF001
         return instance
 
     # failures

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ioc_runtime.plugin.callbacks import Callbacks
 from ioc_runtime.plugin.devices import Devices
@@ -42,6 +42,13 @@ JOB_HOOKS: dict[str, tuple[str, ...]] = {
 
 class _Bound(PvAccess, Callbacks, Devices):
     """What tasks and jobs share: the PVs, the parameters, the messages."""
+
+    _keywords: ClassVar[tuple[str, ...]] = ()
+    """Keywords that `__init__` is called with."""
+
+    def _construction(self) -> dict[str, Any]:
+        """What `__init__` is called with, by keyword; asked before it runs."""
+        return {}
 
     # the task
 

@@ -84,6 +84,18 @@ class Binding:
         self._ended = why
 
     @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self._plan
+
+    def may_write(self, what: str) -> None:
+        """Refuse where nothing may be written now: paused, ended, or inside an expression.
+
+        :raises Paused, Ended, TaskError: so
+        """
+        self.allowed(what)
+
+    @property
     def parameters(self) -> Parameters:
         """The task's parameters, as they are now."""
         given = self.host.parameters
@@ -234,7 +246,7 @@ class Binding:
 
         :raises NotYours: somebody else owns it; says who.
         """
-        if signal.owner == "plugin":
+        if signal.owner == "plugin" or signal.otherwise == "plugin":
             return
         if signal.owner == "transform":
             by = next(

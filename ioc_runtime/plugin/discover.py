@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -161,9 +161,11 @@ def check(package: Package, cls: type, given: Mapping[str, Arguments]) -> tuple[
     for hook, arguments in hooks_of(cls).items():
         if hasattr(cls, hook):
             _check_hook(package, cls, hook, arguments, given.get(hook))
-    if not _takes(cls.__init__, 1):  # type: ignore[misc]
+    keywords = getattr(cls, "_keywords", ())
+    if not _takes(cls.__init__, 1, keywords):  # type: ignore[misc]
+        wanted = f"that takes {', '.join(keywords)}" if keywords else "without arguments"
         raise PluginError(
-            f"{label}: expected an __init__ without arguments, found "
+            f"{label}: expected an __init__ {wanted}, found "
             f"__init__{inspect.signature(cls.__init__)}"  # type: ignore[misc]
         )
     return tuple(_misspelt(package, cls))
@@ -203,13 +205,13 @@ def _yields(function: Any) -> bool:
     return inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code)
 
 
-def _takes(function: Any, count: int) -> bool:
+def _takes(function: Any, count: int, keywords: Iterable[str] = ()) -> bool:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # written in C: called and seen
         return True
     try:
-        signature.bind(*range(count))
+        signature.bind(*range(count), **dict.fromkeys(keywords))
     except TypeError:
         return False
     return True

@@ -144,6 +144,10 @@ class Host(Protocol):
         """
         ...
 
+    def any_pv(self, scheme: str) -> Any:
+        """A client for PVs that are no links (`epics.any_pv`), `ca` or `pva`."""
+        ...
+
     def put_link(self, name: str, value: Any, timeout: float) -> None:
         """Put to the PV that an input or output is linked to, and wait for the answer.
 

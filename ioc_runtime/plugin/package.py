@@ -120,6 +120,7 @@ class Package(MetaPathFinder):
                     f"the plugin has a module called {name!r}: expected another name, "
                     "this one is the runtime's"
                 )
+        own["iocmng"] = "ioc_runtime.plugin.compat"  # loaded when a module imports it
         return own
 
     def _import(

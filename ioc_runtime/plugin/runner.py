@@ -346,7 +346,7 @@ class PluginRunner:
         cls: Any = self._loaded.cls
         instance = cls.__new__(cls)
         instance._binding = self._binding  # noqa: SLF001 - bound before __init__ may use it
-        instance.__init__()
+        instance.__init__(**instance._construction())  # noqa: SLF001
         return instance
 
     async def _await(self, coroutine: Any) -> Any:

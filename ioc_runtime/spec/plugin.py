@@ -100,6 +100,12 @@ class Plugin(Model):
     isolation: Literal["thread", "process"] = Field(
         "thread", description="Where its code runs: in a thread, or in a child process."
     )
+    config: FileName | None = Field(
+        None,
+        description="A config.yaml of iocmng in the plugin's directory that says what inputs, "
+        "outputs, transforms, rules and mode there are; the manifest then has none of them, and "
+        "its parameters are merged over those of the file.",
+    )
     update_policy: Literal["Pinned", "OnRestart"] = Field(
         "Pinned", description="When a Git ref is resolved again: never, or at each restart."
     )

@@ -140,3 +140,19 @@ class Output(Signal):
         "`safeValue`; INVALID either way.",
     )
     safe_value: Any = Field(None, description="Value of `onInvalid: drive`.")
+    value: Any = Field(
+        None,
+        description="First value of an output that rules drive and ruleDefaults has not; its "
+        "link is not told. Without one it is invalid until a rule has been active.",
+    )
+    otherwise: Literal["plugin", "transform"] | None = Field(
+        None,
+        description="Who else gives the value of an output that rules drive, while none of "
+        "them is active: the plugin, or the transform of that output.",
+    )
+    repeat: bool = Field(
+        False,
+        description="Whether the link is told a value again that has not changed: when a rule "
+        "becomes active, at each period, and at each write of the plugin. For a PV that others "
+        "write, too.",
+    )

@@ -106,6 +106,11 @@ class TaskHost:
         self._task.remote.write(requests)
         return requests
 
+    def any_pv(self, scheme: str) -> Any:
+        from ioc_runtime.epics.any_pv import any_pv
+
+        return any_pv(scheme)
+
     def message(self, text: str, severity: int = 0) -> None:
         with self._task.events.lock:
             self._task.panel.message(text, severity)

@@ -101,6 +101,11 @@ def _common(kind: str) -> tuple[Said, ...]:
     longest = _longest_prefix(kind)
     return (
         (
+            "!has(self.plugin) || !has(self.plugin.config) || "
+            "!has(self.inputs) && !has(self.outputs)",
+            "plugin.config: expected no inputs and no outputs here, they are in that file",
+        ),
+        (
             f"!has(self.prefix) || self.prefix.size() <= {longest}",
             f"prefix: expected at most {longest} characters, so that every standard PV has room",
         ),
@@ -159,6 +164,10 @@ RULES: Final[Mapping[str, tuple[Said, ...]]] = {
             ("readback", "tolerance", "timeout", "retries"), "has(self.link)", "a `link` with them"
         ),
         (
+            "!has(self.repeat) || !self.repeat || has(self.link)",
+            "repeat: expected a `link` with it",
+        ),
+        (
             f"!has(self.tolerance) || self.tolerance == 0.0 || {_NUMBER}",
             "tolerance: expected type float or int with it",
         ),
@@ -183,6 +192,10 @@ RULES: Final[Mapping[str, tuple[Said, ...]]] = {
             "[has(self.git), has(self.inline), has(self.configMap), has(self.image), "
             "has(self.builtin)].filter(x, x).size() == 1",
             "expected exactly one of git, inline, configMap, image, builtin",
+        ),
+        (
+            "!has(self.config) || !has(self.inline) && !has(self.builtin)",
+            "config: expected a plugin from git, configMap or image",
         ),
     ),
     "Inline": (
@@ -210,6 +223,11 @@ RULES: Final[Mapping[str, tuple[Said, ...]]] = {
     ),
     "TaskSpec": (
         *_common("IocTask"),
+        (
+            "!has(self.plugin) || !has(self.plugin.config) || "
+            "!has(self.transforms) && !has(self.rules)",
+            "plugin.config: expected no transforms and no rules here, they are in that file",
+        ),
         (
             "!has(self.prefix) || !has(self.iocStats) || !self.iocStats || "
             f"self.prefix.size() <= {NAME_MAX - STATS_LONGEST}",

@@ -207,6 +207,11 @@ OF_SIGNALS: Final = (
         "readback, tolerance, timeout, retries: expected a `link`",
     ),
     Bad(
+        "repeat without a link",
+        outputs(type="float", repeat=True),
+        "repeat: expected a `link` with it",
+    ),
+    Bad(
         "tolerance of a bool",
         outputs(type="bool", link="ca://X", tolerance=1),
         "tolerance: expected type float or int",
@@ -310,6 +315,12 @@ OF_NAMES: Final = (
 )
 
 OF_PERMITS: Final = (
+    Bad(
+        "rules beside the file that has them",
+        plugin(image={"path": "/p"}, config="config.yaml")
+        | {"rules": [{"id": "r", "condition": "1"}]},
+        "plugin.config: expected no transforms and no rules here",
+    ),
     Bad("a permit's condition of nothing", permit({}), "exactly one of condition, conditions,"),
     Bad(
         "a permit's condition twice",
@@ -342,6 +353,16 @@ OF_CODE: Final = (
         "a plugin from two places",
         plugin(**PLUGIN, builtin="scan"),
         "expected exactly one of git, inline, configMap",
+    ),
+    Bad(
+        "a file of an inline plugin that says what there is",
+        plugin(inline={"files": {"a.py": ""}}, config="config.yaml"),
+        "config: expected a plugin from git, configMap or image",
+    ),
+    Bad(
+        "inputs beside the file that has them",
+        plugin(image={"path": "/p"}, config="config.yaml") | inputs(type="float"),
+        "plugin.config: expected no inputs and no outputs here",
     ),
     Bad("no Python", plugin(inline={"files": {"a.txt": ""}}), "at least one that ends in .py"),
     Bad(

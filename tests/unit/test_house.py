@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 CHECKED_BY_PARENTS = (
     "ioc_runtime.cli",
     "ioc_runtime.compile",
+    "ioc_runtime.migrate",
     "ioc_runtime.spec",
     "ioc_runtime.testing",
 )

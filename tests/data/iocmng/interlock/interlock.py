@@ -1,0 +1,5 @@
+from iocmng import DeclarativeTask
+
+
+class Interlock(DeclarativeTask):
+    pass
