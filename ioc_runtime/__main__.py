@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         pod = _pod() if options.pod else None
         plan = _plan(options.plan)
         options.fetched = _fetched(options.plugin)
+        if options.fetched is not None and options.fetched.plan is not None:
+            plan = _plan(options.fetched.plan)
         if options.check:
             return _check(plan, options.fetched, sayings)
         return _serve(plan, options, sayings, logs, began, pod)

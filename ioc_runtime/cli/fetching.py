@@ -12,13 +12,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.terminal import printable
-from ioc_runtime.plan import Plan, to_json
+from ioc_runtime.plan import Plan, from_json, to_json
 
 Tell = Callable[[str], None]
 
@@ -26,16 +26,32 @@ Tell = Callable[[str], None]
 def is_needed(plan: Plan) -> bool:
     """Whether something has to be fetched or installed for this plan."""
     plugin = plan.plugin
-    return plugin is not None and (plugin.source is not None or bool(plugin.requirements))
+    if plugin is None:
+        return False
+    return bool(plugin.source or plugin.requirements or plugin.requirements_from)
+
+
+def completed(plan: Plan, made_ready: Sequence[str]) -> Plan:
+    """The plan to serve, where a file of the plugin says what there is."""
+    if not made_ready:
+        return plan
+    path = json.loads(Path(made_ready[1]).read_text()).get("plan")
+    return from_json(Path(path).read_text(encoding="utf-8")) if path else plan
 
 
 def fetch(
-    plan: Plan, into: Path, tell: Tell, credentials: Path | None = None, files: Path | None = None
+    plan: Plan,
+    into: Path,
+    tell: Tell,
+    credentials: Path | None = None,
+    files: Path | None = None,
+    manifest: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Options for the serving process, once all is there.
 
     :param into: an empty directory that outlives the serving process
     :param files: what stands in for a ConfigMap
+    :param manifest: the document of the plan, for `plugin.config`
     :raises Failure: with one sentence
     """
     source = (plan.plugin.source or {}) if plan.plugin is not None else {}
@@ -48,6 +64,8 @@ def fetch(
         )
     path = into / "plan.json"
     path.write_text(to_json(plan))
+    if manifest is not None:
+        (into / "manifest.json").write_text(json.dumps(manifest, default=str))
     cache = cache_directory()
     kept = cache / "kept" / f"{_name(source)}.json"
     command = [sys.executable, "-m", "ioc_runtime.fetch", str(path), "--into", str(into)]

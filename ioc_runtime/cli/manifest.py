@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,6 +76,14 @@ def compile_one(
     for warning in compiled[0].warnings:
         warn(str(warning))
     return _complete(compiled[0], name, warn)
+
+
+def document(file: Path, prefix: str | None, changes: list[str]) -> Mapping[str, Any]:
+    """The manifest that `load` makes a plan of, as plain data."""
+    place = (manifest_in(file) or file) if file.is_dir() else file
+    overrides = _settings(prefix, changes)
+    text = place.read_text(encoding="utf-8")
+    return compile_text(text, file=str(place), overrides=overrides)[0].document.data
 
 
 def manifest_in(directory: Path) -> Path | None:

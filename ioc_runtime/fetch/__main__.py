@@ -5,6 +5,7 @@ What comes of it stands in DIR/plugin.json, which the serving process gets by `-
 | field | meaning |
 |---|---|
 | directory | the plugin's files; null for inline files, which are in the plan |
+| plan | the plan to serve, where `plugin.config` leaves it to a file of the plugin |
 | site | packages that it needs beside those that are installed; null for none |
 | source | of a plugin from Git: url, ref, commit, path, note |
 | entry | what `directory` was fetched for |
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ioc_runtime.fetch.cache import storage_failed
+from ioc_runtime.fetch.complete import complete
 from ioc_runtime.fetch.credentials import Credentials
 from ioc_runtime.fetch.failure import BAD_SOURCE, SOURCE_NOT_FOUND, FetchFailed
 from ioc_runtime.fetch.limits import MIB, Limits
@@ -60,6 +62,9 @@ def _fetch(options: argparse.Namespace) -> None:
         said = read_said(into / OUTCOME) or said
     elif plan.plugin is not None:
         said |= _code(plan.plugin, options)
+        if plan.plugin.config is not None and said["directory"] is not None:
+            manifest = options.manifest or options.plan.with_name("manifest.json")
+            said["plan"] = complete(manifest, Path(said["directory"]), into, _log)
     if plan.plugin is not None and options.only != "source":
         said["site"] = _packages(plan.plugin, said, options)
     try:
@@ -173,6 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--fresh", action="store_true", help="look what a branch is at now, whatever was kept"
+    )
+    parser.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="the manifest; manifest.json beside the plan"
     )
     parser.add_argument(
         "--index", type=Path, metavar="DIR", help="files for the package index (docs/plugins.md)"

@@ -26,6 +26,8 @@ class Fetched:
     """Its files; None for inline ones."""
     site: str | None = None
     """Directory of the packages it needs beyond those that are installed."""
+    plan: str | None = None
+    """File with the plan to serve, if it is another than the one that was given."""
     source: dict[str, Any] = field(default_factory=dict)
     """Where the files come from: url, ref, commit, path, note."""
 
@@ -47,6 +49,7 @@ class Fetched:
         return cls(
             directory=_text(said.get("directory")),
             site=_text(said.get("site")),
+            plan=_text(said.get("plan")),
             source=source if isinstance(source, dict) else {},
         )
 
