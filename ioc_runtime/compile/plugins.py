@@ -14,6 +14,7 @@ from ioc_runtime.spec.plugin import INLINE_BYTES, SOURCES, Git
 from ioc_runtime.spec.plugin import Plugin as PluginSpec
 from ioc_runtime.spec.problem import NOTHING, Path
 from ioc_runtime.spec.task import Common
+from ioc_runtime.standard import BUILTIN_PLUGINS
 
 _SAID = ("git", "inline", "configMap", "image", "builtin")
 
@@ -35,6 +36,9 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
     _check_requirements(spec, path, collector)
     if spec.git is not None:
         _check_git(spec.git, (*path, "git"), collector)
+    if spec.builtin is not None and spec.builtin not in BUILTIN_PLUGINS:
+        known = ", ".join(BUILTIN_PLUGINS)
+        collector.wrong((*path, "builtin"), spec.builtin, f"one of {known}", BUILTIN_PLUGINS)
     source = None
     if spec.inline is None and spec.image is None:
         source = spec.model_dump(mode="json", by_alias=True, include=set(given))
