@@ -26,12 +26,14 @@ from benchmarks.processes import ROOT
 
 CHAPTERS = {
     "reaction": 540,
+    "trigger": 120,
     "throughput": 270,
     "dead_inputs": 120,
     "full_pass": 60,
     "startup": 120,
     "memory": 120,
     "reload": 300,
+    "environments": 120,
 }
 """Seconds after which a chapter is given up."""
 LIBRARIES = ("softioc", "epicscorelibs", "pvxslibs", "p4p", "pyepics", "numpy")

@@ -82,6 +82,9 @@ def _library() -> Any:
         _lib.ca_create_subscription.argtypes = [
             number, unsigned, pointer, ctypes.c_long, _OnEvent, pointer, pointer,
         ]  # fmt: skip
+        _lib.ca_array_put_callback.argtypes = [
+            number, unsigned, pointer, pointer, _OnEvent, pointer,
+        ]  # fmt: skip
         _lib.ca_array_get_callback.argtypes = [number, unsigned, pointer, _OnEvent, pointer]
         if _lib.ca_context_create(1) != 1:
             raise RuntimeError("libca gave no context")
@@ -119,6 +122,27 @@ class Channel:
         self._value.value = value
         self._lib.ca_array_put(DOUBLE, 1, self._id, self._pointer)
         self._lib.ca_flush_io()
+
+    def put_and_wait(self, value: float, timeout: float = 5.0) -> int:
+        """Put with a callback; perf_counter_ns at the arrival of the answer.
+
+        :raises TimeoutError: when no answer comes.
+        """
+        arrived: list[int] = []
+        done = threading.Event()
+
+        def answered(_: Any) -> None:
+            arrived.append(time.perf_counter_ns())
+            done.set()
+
+        callback = _OnEvent(answered)
+        self._value.value = value
+        self._lib.ca_array_put_callback(DOUBLE, 1, self._id, self._pointer, callback, None)
+        self._lib.ca_flush_io()
+        if not done.wait(timeout):
+            _kept.append(callback)  # the answer may still come
+            raise TimeoutError(f"{self.name} did not answer a put within {timeout:g} s")
+        return arrived[0]
 
     def put_text(self, value: str) -> None:
         """Put a string (a state's name, a field's text)."""

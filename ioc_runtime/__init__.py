@@ -18,35 +18,50 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ioc_runtime.plugin.api import DeclarativeTask, JobBase, JobResult, TaskBase
+    from ioc_runtime.plugin.callbacks import every, on
     from ioc_runtime.plugin.errors import (
         BadValue,
         Ended,
+        InvalidInput,
+        NotAvailable,
         NotLinked,
         NotYours,
         Paused,
         PutFailed,
+        ReadFailed,
+        Skip,
         Stopped,
         TaskError,
         UnknownName,
     )
     from ioc_runtime.plugin.functions import register_function
     from ioc_runtime.plugin.inputs import InputReading
+    from ioc_runtime.plugin.results import PvReading, PvWrite, Results
 
 __all__ = [
     "BadValue",
     "DeclarativeTask",
     "Ended",
     "InputReading",
+    "InvalidInput",
     "JobBase",
     "JobResult",
+    "NotAvailable",
     "NotLinked",
     "NotYours",
     "Paused",
     "PutFailed",
+    "PvReading",
+    "PvWrite",
+    "ReadFailed",
+    "Results",
+    "Skip",
     "Stopped",
     "TaskBase",
     "TaskError",
     "UnknownName",
+    "every",
+    "on",
     "register_function",
 ]
 
@@ -55,7 +70,12 @@ _HOME = {
     "InputReading": "inputs",
     "JobBase": "api",
     "JobResult": "api",
+    "PvReading": "results",
+    "PvWrite": "results",
+    "Results": "results",
     "TaskBase": "api",
+    "every": "callbacks",
+    "on": "callbacks",
     "register_function": "functions",
 }
 """Module below `plugin` that defines a name; the others are in `errors`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import logging
 import os
 import sys
@@ -22,6 +23,7 @@ from ioc_runtime.task.saying import Sayings, to_stderr
 from ioc_runtime.version import __version__
 
 if TYPE_CHECKING:
+    from ioc_runtime.plugin.fetched import Fetched
     from ioc_runtime.pod.pod import Pod
 
 SWITCH_INTERVAL: Final = 1e-5
@@ -52,6 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         pod = _pod() if options.pod else None
         plan = _plan(options.plan)
+        options.fetched = _fetched(options.plugin)
+        if options.check:
+            return _check(plan, options.fetched, sayings)
         return _serve(plan, options, sayings, logs, began, pod)
     except Refused as refused:
         sayings.say("error", reason=refused.reason, text=str(refused), exit=refused.exit_code)
@@ -82,6 +87,36 @@ def _plan(path: str) -> Plan:
         raise Refused("BadPlan", text, EXIT_BAD_SPEC) from None
     except (PlanError, UnicodeDecodeError) as error:
         raise Refused("BadPlan", f"{path}: {error}", EXIT_BAD_SPEC) from None
+
+
+def _fetched(path: Path | None) -> Fetched | None:
+    if path is None:
+        return None
+    from ioc_runtime.plugin.fetched import Fetched, NotFetched
+
+    try:
+        return Fetched.read(path)
+    except NotFetched as error:
+        raise Refused("PluginFailed", f"plugin: {error}", EXIT_BAD_SPEC) from None
+
+
+def _check(plan: Plan, fetched: Fetched | None, sayings: Sayings) -> int:
+    """Import the plugin, as the start would, and serve nothing."""
+    from ioc_runtime.pod.termination import leave
+    from ioc_runtime.task.parts import CannotStart, load_plugin
+
+    try:
+        loaded = load_plugin(plan, fetched)
+    except CannotStart as error:
+        _leave(error.reason, str(error), error.exit_code)
+        raise Refused(error.reason, str(error), error.exit_code) from None
+    if loaded is not None:
+        loaded.close()
+    source = fetched.source if fetched is not None else {}
+    leave(json.dumps({"source": source}))
+    sayings.say("checked", source=source)
+    sayings.close()
+    return 0
 
 
 def _pod() -> Pod:
@@ -134,6 +169,7 @@ def _serve(
             snapshot=options.snapshot,
             search=not options.no_search,
             record=options.record,
+            fetched=options.fetched,
         ),
         sayings,
         logs,
@@ -177,6 +213,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pva-port", type=int, metavar="N", help="port of PV Access")
     parser.add_argument("--snapshot", type=float, metavar="SECONDS", help="say a snapshot so often")
     parser.add_argument("--record", type=Path, metavar="FILE", help="record all events")
+    parser.add_argument(
+        "--plugin",
+        type=Path,
+        metavar="FILE",
+        help="what `python -m ioc_runtime.fetch` has made ready",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="import the plugin, serve nothing, and end"
+    )
     parser.add_argument(
         "--no-search", action="store_true", help="serve without looking for the names first"
     )

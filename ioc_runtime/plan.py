@@ -91,6 +91,8 @@ class Signal:
     alarms: Alarms | None = None
     buffer: int | None = None
     """Number of valid samples kept as `<name>_buf`."""
+    tags: tuple[str, ...] = ()
+    """Words by which a plugin chooses signals."""
 
 
 @dataclass(frozen=True)
@@ -181,10 +183,16 @@ class Plugin:
     directory: str | None = None
     """A local directory (iocctl run, or what an init container has fetched)."""
     source: dict[str, Any] | None = None
-    """A source that this process cannot load by itself (git, configMap, image)."""
+    """A source that has to be fetched, or mounted, before (git, configMap)."""
     class_name: str | None = None
     functions: tuple[str, ...] = ()
     """Names of expression functions the plugin has to register."""
+    requirements: tuple[str, ...] = ()
+    """Packages beside those of the image; each one has been checked by `requirement.parse`."""
+    requirements_from: str | None = None
+    """requirements.txt or pyproject.toml in the plugin's directory that names more."""
+    update_policy: Literal["Pinned", "OnRestart"] = "Pinned"
+    """When a Git ref is resolved again."""
     max_failures: int | None = None
     isolation: Literal["thread", "process"] = "thread"
     config: str | None = None
@@ -216,6 +224,20 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Trigger:
+    """The cycle of a task in triggered mode."""
+
+    waiting: int = 1
+    """Triggers that may wait while a cycle runs; 0 rejects them all."""
+    period: float | None = None
+    """Seconds between triggers of a timer; None: there is none."""
+    stall_limit: float | None = None
+    """Seconds after which a cycle that still runs is shown as STALLED; None: never."""
+    kill_after: float | None = None
+    """Seconds after that at which the process ends; None: never."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """One task or job, checked: everything that a serving process needs."""
 
@@ -223,8 +245,9 @@ class Plan:
     namespace: str
     prefix: str
     kind: Literal["IocTask", "IocJob"] = "IocTask"
-    mode: Literal["reactive", "periodic"] = "reactive"
+    mode: Literal["reactive", "periodic", "triggered"] = "reactive"
     period: float = 1.0
+    trigger: Trigger = Trigger()
     parameters: dict[str, Value] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
@@ -233,6 +256,10 @@ class Plan:
     rules: tuple[Rule, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     """Standard PV -> its second name, both without prefix."""
+    protocol: Literal["ca", "pva"] = "ca"
+    """Of PVs that a plugin names without a scheme."""
+    prefixes: dict[str, str] = field(default_factory=dict)
+    """What `{key}` at the start of a PV's name stands for."""
     access: Access = Access()
     plugin: Plugin | None = None
     job: Job | None = None

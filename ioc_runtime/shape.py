@@ -13,7 +13,8 @@ until somebody has made it change live. Part of the shape are:
 - links (read-backs too), and whether there is one: another link is another connection,
   and an input without one is an operator's PV;
 - owners of outputs: the plugin was told at its start what it may write;
-- access: EPICS reads the rules once; mode: it decides which threads there are;
+- access: EPICS reads the rules once; mode: it decides which threads there are; how many
+  triggers may wait: each has records of its own;
 - the plugin: Python cannot unload a module;
 - everything where `plugin.config` leaves it to a file what there is.
 
@@ -28,10 +29,10 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
-from ioc_runtime.plan import Input, Output, Plan, Rule, Transform
+from ioc_runtime.plan import Input, Output, Plan, Rule, Transform, Trigger
 
 _SIGNAL: Final = frozenset(
-    {"severities", "unit", "precision", "description", "display", "alarms", "buffer"}
+    {"severities", "unit", "precision", "description", "display", "alarms", "buffer"} | {"tags"}
 )
 
 LIVE: Final[Mapping[type, frozenset[str]]] = {
@@ -42,6 +43,7 @@ LIVE: Final[Mapping[type, frozenset[str]]] = {
     | {"max_age", "persist", "value", "repeat"},
     Rule: frozenset({"condition", "outputs", "hold", "message"}),
     Transform: frozenset({"expression"}),
+    Trigger: frozenset({"period", "stall_limit", "kill_after"}),
 }
 """What a running process takes over, by class of the plan."""
 
@@ -71,7 +73,9 @@ def _fixed(value: Any) -> Any:
             item = getattr(value, field.name)
             if field.name in live or item == field.default or item in ({}, ()):
                 continue
-            found[field.name] = _named(item, field.name)
+            fixed = _named(item, field.name)
+            if fixed != {} or type(item) not in LIVE:  # all that is set of it changes live
+                found[field.name] = fixed
         return found
     if isinstance(value, tuple | list):
         return [_fixed(item) for item in value]

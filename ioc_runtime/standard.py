@@ -42,10 +42,15 @@ class StandardPV:
     states: tuple[str, ...] = ()
     severities: tuple[int, ...] = ()
     unit: str = ""
+    precision: int = 1
     value: Value | None = None
-    """First value of an operator's PV."""
+    """First value; None leaves it INVALID until it is written."""
     command: bool = False
     """Each put of 1 counts, and the PV goes back to 0 by itself."""
+    also: tuple[str, ...] = ()
+    """Second names that it always has."""
+    held: bool = False
+    """Each put of 1 starts a cycle, and a put-callback is answered at the end of it."""
 
 
 STANDARD: Final[tuple[StandardPV, ...]] = (
@@ -111,6 +116,52 @@ STANDARD: Final[tuple[StandardPV, ...]] = (
     ),
 )
 
+TASK_STATUS_STATES: Final = (
+    "SUCCESS",
+    "LOGIC_FAILURE",
+    "IO_FAILURE",
+    "EXCEPTION",
+    "SKIPPED",
+    "STALLED",
+)
+TASK_STATUS_SEVERITIES: Final = (0, 1, 1, 2, 0, 2)
+
+TRIGGERED: Final[tuple[StandardPV, ...]] = (
+    StandardPV(
+        "TRIGGER",
+        "bool",
+        "1 starts a cycle, back at 0 when done",
+        operator=True,
+        states=("Idle", "Trigger"),
+        value=0,
+        also=("RUN",),
+        held=True,
+    ),
+    StandardPV("BUSY", "bool", "1 while a cycle runs", states=("Idle", "Busy"), value=0),
+    StandardPV("CYCLE", "count", "cycles that have ended", value=0),
+    StandardPV(
+        "TASK_STATUS",
+        "enum",
+        "what came of the last cycle",
+        states=TASK_STATUS_STATES,
+        severities=TASK_STATUS_SEVERITIES,
+    ),
+    StandardPV("TASK_DURATION", "float", "time the last cycle took", unit="s", precision=4),
+    StandardPV("REJECTED", "count", "triggers that started no cycle", value=0),
+    StandardPV("ERR:MSG", "text", "why the last cycle is no success", value=""),
+)
+"""What a task in triggered mode has beside `STANDARD`."""
+
+HOLD_PREFIX: Final = "TRIGGER:"
+"""Of records that serve TRIGGER and are of no use to anybody else."""
+
+
+def hold_names(waiting: int) -> tuple[str, ...]:
+    """Names of these records, where so many triggers may wait."""
+    holds = (f"{HOLD_PREFIX}HOLD{number}" for number in range(1, waiting + 3))
+    return (f"{HOLD_PREFIX}COUNT", f"{HOLD_PREFIX}PICK", *holds)
+
+
 JOB_STATES: Final = (
     "Pending",
     "Preparing",
@@ -163,9 +214,11 @@ JOB_STANDARD: Final[tuple[StandardPV, ...]] = (
 )
 
 
-def standard_of(kind: str) -> tuple[StandardPV, ...]:
-    """The standard PVs of a kind, IocTask or IocJob."""
-    return JOB_STANDARD if kind == "IocJob" else STANDARD
+def standard_of(kind: str, mode: str = "reactive") -> tuple[StandardPV, ...]:
+    """The standard PVs of a kind, IocTask or IocJob, and of a task's mode."""
+    if kind == "IocJob":
+        return JOB_STANDARD
+    return STANDARD + TRIGGERED if mode == "triggered" else STANDARD
 
 
 RULE_PREFIX: Final = "RULE:"
@@ -185,8 +238,11 @@ def standard_names(plan: Plan) -> Iterator[str]:
 
     The second names of `aliases` are included: they are names on the network too.
     """
-    for pv in standard_of(plan.kind):
+    for pv in standard_of(plan.kind, plan.mode):
         yield pv.name
+        yield from pv.also
+    if plan.mode == "triggered":
+        yield from hold_names(plan.trigger.waiting)
     for rule in plan.rules:
         yield rule_pv(rule.id)
     yield from plan.aliases.values()

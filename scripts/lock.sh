@@ -20,10 +20,12 @@ compile() { # OUTPUT ARGUMENT...
 
 compile dev pyproject.toml --extra dev "$@"
 compile runtime pyproject.toml --constraint requirements/dev.txt
-for extra in operator plugins test; do
+for extra in operator plugins devices test; do
     compile "$extra" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
 done
-compile operator-image requirements/operator-image.in --constraint requirements/dev.txt
+for image in operator-image runtime-image; do
+    compile "$image" "requirements/$image.in" --constraint requirements/dev.txt
+done
 compile uv requirements/uv.in --constraint requirements/dev.txt
 # The same EPICS libraries as ours: a comparison of frameworks, not of versions.
 compile peer requirements/peer.in --constraint requirements/dev.txt

@@ -32,8 +32,14 @@ class Child:
     leaves nothing behind.
     """
 
-    def __init__(self, plan: Path, options: Sequence[str]) -> None:
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    def __init__(
+        self,
+        plan: Path,
+        options: Sequence[str],
+        events: queue.SimpleQueue[Event] | None = None,
+    ) -> None:
+        """`events`: a queue to go on with, that of the child whose place this one takes."""
+        self.events: queue.SimpleQueue[Event] = events or queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ioc_runtime", str(plan), *options, "--with-parent"],
             stdin=subprocess.PIPE,

@@ -15,11 +15,16 @@ from rich.text import Text
 from ioc_runtime.cli.child import Event
 from ioc_runtime.cli.terminal import STATES, STYLES, printable, severity
 from ioc_runtime.cli.view import Row, View
+from ioc_runtime.standard import TASK_STATUS_SEVERITIES, TASK_STATUS_STATES
 
 REFRESH: Final = 0.2
 """Seconds between two pictures at least: a table that flickers tells nothing."""
 STEPS: Final = 3
 """Lines that show how far a script has come."""
+_STATUSES: Final = {
+    state: ("green", "yellow", "bold red")[severity]
+    for state, severity in zip(TASK_STATUS_STATES, TASK_STATUS_SEVERITIES, strict=True)
+}
 LEVELS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "STDERR": "yellow"}
 
 
@@ -70,7 +75,7 @@ class LiveTable:
 def picture(view: View, width: int, height: int, footer: Sequence[Text] = ()) -> RenderableType:
     """The whole table for a terminal of that size."""
     head = _head(view, with_environment=not footer)
-    tail = [*_rules(view), *_progress(view, width), _figures(view), *footer]
+    tail = [*_rules(view), *_progress(view, width), *_cycle(view), _figures(view), *footer]
     room = max(4, height - len(head) - len(tail) - 1)
     rows = len(view.inputs) + len(view.outputs)
     log_lines = min(len(view.log), max(2, room - rows - 2), 6)
@@ -191,6 +196,26 @@ def _progress(view: View, width: int) -> list[Text]:
     if data is None:
         return [line]
     return [line, Text(printable(f"result  {json.dumps(data, ensure_ascii=False)}"))]
+
+
+def _cycle(view: View) -> list[Text]:
+    """Of a task in triggered mode: what came of the last cycle, and whether one runs."""
+    if view.plan.mode != "triggered":
+        return []
+    cycle = view.cycle
+    status = str(cycle.get("status") or "")
+    line = Text().append("cycle  ", "bold cyan").append(f"{cycle.get('count', 0)}  ")
+    if status:
+        line.append(status, _STATUSES.get(status, "green"))
+        line.append(f" after {float(cycle.get('duration') or 0):.3g} s", "dim")
+    if cycle.get("busy"):
+        line.append("  busy", "bold")
+    for word in ("waiting", "rejected"):
+        if cycle.get(word):
+            line.append(f"  {cycle[word]} {word}", "yellow")
+    if cycle.get("text"):
+        line.append(f"  {printable(str(cycle['text']))}", "dim")
+    return [line]
 
 
 def _figures(view: View) -> Text:

@@ -7,12 +7,13 @@ import sys
 
 import typer
 
-from ioc_runtime.cli import pv
+from ioc_runtime.cli import new, pv
 from ioc_runtime.cli import run as serve
 from ioc_runtime.cli.convert import convert_command
 from ioc_runtime.cli.demo import command as demonstration
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.logs import logs
+from ioc_runtime.cli.schema import schema as print_schema
 from ioc_runtime.cli.status import status as show_status
 from ioc_runtime.cli.terminal import examples
 from ioc_runtime.cli.validate import validate_command
@@ -45,13 +46,18 @@ app.command(
     epilog=examples(
         "iocctl convert my-interlock/ -o task.yaml",
         "iocctl convert my-interlock/config.yaml --prefix TEST:IOC: --protocol ca",
-        "iocctl convert plugins.yaml --controller SPARC:CONTROL > tasks.yaml",
+        "iocctl convert plugins.yaml --controller SPARC:CONTROL -o tasks.yaml",
     ),
 )(convert_command)
 app.command(name="demo", epilog=examples("iocctl demo", "iocctl demo --station"))(
     demonstration.demo
 )
 app.add_typer(pv.app, name="pv")
+app.add_typer(new.app, name="new")
+app.command(
+    name="schema",
+    epilog=examples("iocctl schema > ioc.schema.json", "iocctl schema --kind IocTask"),
+)(print_schema)
 app.command(
     name="status",
     epilog=examples(

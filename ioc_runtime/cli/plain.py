@@ -27,6 +27,8 @@ class PlainLines:
         self._active: list[str] = []
         self._state = ("", "")
         self._progress: tuple[int, str] = (0, "")
+        self._cycle = ("", "")
+        self._rejected = 0
         self._last = ""
         self._last_at = 0.0
         self._repeated = 0
@@ -92,6 +94,7 @@ class PlainLines:
             case "snapshot":
                 yield from self._state_change()
                 yield from self._job_progress()
+                yield from self._cycle_change()
                 yield from self._row_changes()
                 yield from self._rule_changes()
 
@@ -112,6 +115,18 @@ class PlainLines:
             self._progress = new
             text = f"{float(job.get('progress') or 0):.0f} % done"
             yield f"{text}: {new[1]}" if new[1] else text
+
+    def _cycle_change(self) -> Iterator[str]:
+        """A line where the outcome of cycles changes, or triggers were rejected."""
+        cycle = self._view.cycle
+        new = (str(cycle.get("status") or ""), printable(str(cycle.get("text") or "")))
+        if new[0] and new != self._cycle:
+            text = f"cycle {cycle.get('count')} {new[0]} after {float(cycle['duration']):.3g} s"
+            yield f"{text}: {new[1]}" if new[1] else text
+        self._cycle = new
+        rejected, self._rejected = self._rejected, int(cycle.get("rejected") or 0)
+        if self._rejected > rejected:
+            yield f"{self._rejected} triggers rejected so far"
 
     def _result(self, event: Event) -> Iterator[str]:
         if event.get("success") and self._progress[0] < 10:

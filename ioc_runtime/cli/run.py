@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +19,11 @@ from typing import Annotated, Final, Protocol, Self
 
 import typer
 
+from ioc_runtime.cli import terminal
 from ioc_runtime.cli.child import Child, Event
 from ioc_runtime.cli.failure import Exit, Failure
-from ioc_runtime.cli.view import PORT_VARIABLES, View, ending
+from ioc_runtime.cli.fetching import fetch, is_needed
+from ioc_runtime.cli.view import DEFAULT_PORTS, PORT_VARIABLES, View, ending
 from ioc_runtime.plan import Plan, to_json
 from ioc_runtime.state import StateError, default_directory
 
@@ -95,8 +98,32 @@ def run(
     ] = None,
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Take over what is saved in FILE while the task runs."),
+        typer.Option(
+            "--watch",
+            help="Take over what is saved in FILE, or in its plugin's directory, while it runs.",
+        ),
     ] = False,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            "--credentials",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Files for the Git server, as in the Secret of plugin.git.secretRef; by default "
+            "git uses what you have set up.",
+        ),
+    ] = None,
+    plugin_files: Annotated[
+        Path | None,
+        typer.Option(
+            "--plugin-files",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Files of a plugin whose manifest names a ConfigMap.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a manifest on this machine and show what it does, until Ctrl-C or a job's end.
 
@@ -112,32 +139,74 @@ def run(
 
     plan = load(file, prefix, changes or [])
     options = serving_options(state or _state_directory(), ca_port, pva_port)
-    with serving(plan, [*options, *["--follow"] * watch]) as session, ExitStack() as stack:
+    with ExitStack() as stack:
+
+        def make_ready(plan: Plan) -> list[str]:
+            if not is_needed(plan):
+                return []
+            place = tempfile.TemporaryDirectory(prefix="iocctl-plugin-", ignore_cleanup_errors=True)
+            into = Path(stack.enter_context(place))
+            return fetch(plan, into, terminal.note, credentials, plugin_files)
+
+        ready = make_ready(plan)
         if watch:
-            from ioc_runtime.cli.watch import watching
+            from ioc_runtime.cli.watch import Watcher, watching
 
             def again() -> Plan:
                 return load(file, prefix, changes or [], partial(session.tell, "WARNING"))
 
-            stack.enter_context(watching(file, again, session.offer, session.tell))
+            watcher = Watcher(file, plan, again, make_ready)
+            session = stack.enter_context(serving(plan, [*options, "--follow"], made_ready=ready))
+            stack.enter_context(watching(watcher, session))
+        else:
+            session = stack.enter_context(serving(plan, options, made_ready=ready))
         code = session.run(seconds)
     if code and (text := ending(code, session.view)):
         raise Failure(text, code if code > 0 else 128 - code)
     raise typer.Exit(code)
 
 
+@dataclass
+class Restart:
+    """A process that is to take the place of the present one."""
+
+    plan: Plan
+    why: str
+    since: float
+    made_ready: Sequence[str] = ()
+    """Options that name what was fetched of the plugin."""
+    asked: float = 0.0
+    """When the present one was asked to end, monotonic."""
+
+
 class Session:
     """A serving process, what is known of it, and where that is shown."""
 
-    def __init__(self, child: Child, view: View, display: Display, path: Path) -> None:
-        """`path` is the plan's file."""
+    def __init__(
+        self,
+        view: View,
+        display: Display,
+        path: Path,
+        options: Sequence[str] = (),
+        made_ready: Sequence[str] = (),
+    ) -> None:
+        """Start the process; `path` is the plan's file.
+
+        :param made_ready: options that name what was fetched of the plugin
+        """
         self.view = view
-        self._path = path
+        self._path, self._options, self._made_ready = path, list(options), made_ready
         self._offered: Plan | None = None
         self.display = display
         self.stopping: float | None = None
         """Monotonic time at which it was asked to end."""
-        self._child = child
+        self._child = Child(path, [*self._options, *made_ready])
+        self._next: Restart | None = None
+        """What the process is to be started anew with."""
+        self._begun: Restart | None = None
+        """What it was started anew with, until it is ready."""
+        self._waiting = False
+        """Whether there is no process: what was started anew ended before it was ready."""
         self._ended: int | None = None
         self._held: deque[tuple[float, Event]] = deque()
 
@@ -147,18 +216,24 @@ class Session:
         Call from the main thread: SIGINT, SIGTERM and SIGHUP are passed on as a
         SIGTERM; the second one kills.
         """
+        first: float | None = None
         with _signals(self._signalled), self.display:
             while self._ended is None:
                 self._take(0.1)
-                ready = self.view.since
-                if seconds is not None and ready is not None and self.stopping is None:
-                    if time.monotonic() - ready >= seconds:
+                self._replace()
+                first = first or self.view.since
+                if seconds is not None and first is not None and self.stopping is None:
+                    if time.monotonic() - first >= seconds:
                         self.stop()
                 if self.stopping is not None and time.monotonic() - self.stopping > PATIENCE:
                     self.display.say(f"it did not end within {PATIENCE:.0f} s: killed")
                     self.stopping = float("inf")
                     self._child.kill()
         return self._ended
+
+    def close(self) -> None:
+        """Make sure that the process is gone."""
+        self._child.close()
 
     @property
     def over(self) -> bool:
@@ -177,13 +252,59 @@ class Session:
         """Let the process take over another plan, if it follows its file; from any thread."""
         from ioc_runtime.cli.watch import exchange
 
+        if self._waiting:
+            self.restart(plan, "the manifest was edited", time.monotonic(), self._made_ready)
+            return
         self._offered = plan
         exchange(self._path, plan)
+
+    def restart(self, plan: Plan, why: str, since: float, made_ready: Sequence[str] = ()) -> None:
+        """Start the process anew with another plan; from any thread.
+
+        :param why: in words: what changed
+        :param since: monotonic time at which that was seen
+        """
+        self._next = Restart(plan, why, since, made_ready)
 
     def stop(self) -> None:
         """Ask the process to end; from any thread."""
         self.stopping = time.monotonic()
+        if self._waiting:
+            self._ended = 0
         self._child.stop()
+
+    def _replace(self) -> None:
+        """Let the present process end, if another one is to take its place."""
+        wanted = self._next
+        if wanted is None or self.stopping is not None or self._ended is not None:
+            return
+        if self._waiting:
+            self._begin_anew()
+        elif not wanted.asked:
+            wanted.asked = time.monotonic()
+            self._child.stop()
+        elif time.monotonic() - wanted.asked > PATIENCE:
+            self._child.kill()
+
+    def _begin_anew(self) -> None:
+        """Start a process with the plan that waits, at the ports of the last one."""
+        from ioc_runtime.cli.watch import exchange
+
+        wanted, self._next = self._next, None
+        if wanted is None:
+            return
+        exchange(self._path, wanted.plan)
+        self._made_ready = wanted.made_ready
+        options = [*self._options, *wanted.made_ready]
+        for name, port in self.view.ports.items():
+            if port != DEFAULT_PORTS[name] and name not in self.view.asked:
+                options += [f"--{name.lower()}-port", str(port)]  # where clients have found it
+        self._child.close()
+        self.view.plan, self.view.state, self.view.message = wanted.plan, "STARTING", ""
+        self.view.error = ""
+        self.view.stderr.clear()
+        self._begun, self._waiting, self._offered = wanted, False, None
+        self._child = Child(self._path, options, self._child.events)
 
     def _take(self, timeout: float) -> None:
         self._release(time.monotonic() - HOLD)
@@ -210,10 +331,28 @@ class Session:
         if event["say"] == "reload" and offered is not None:
             if event.get("config_hash") == offered.config_hash:
                 self.view.plan = offered
+        if event["say"] == "ended" and self.stopping is None and self._goes_on(event):
+            return
         self.view.take(event)
+        if event["say"] == "ready" and self._begun is not None:
+            took = time.monotonic() - self._begun.since
+            self.display.say(f"restarted: {self._begun.why}, {took:.1f} s")
+            self._begun = None
         self.display.show(event)
         if event["say"] == "ended":
             self._ended = event["code"]
+
+    def _goes_on(self, event: Event) -> bool:
+        """Whether another process takes, or can take, the place of the one that has ended."""
+        if self._next is not None:
+            self._begin_anew()
+            return True
+        if self._begun is None:
+            return False
+        text = ending(event["code"], self.view) or f"it ended with {event['code']}"
+        self.display.say(f"{text}; waiting for the next edit")
+        self._begun, self._waiting = None, True
+        return True
 
     def _signalled(self, number: int) -> None:
         if self.stopping is None:
@@ -226,18 +365,24 @@ class Session:
 
 @contextmanager
 def serving(
-    plan: Plan, options: list[str], display: Callable[[View], Display] | None = None
+    plan: Plan,
+    options: list[str],
+    display: Callable[[View], Display] | None = None,
+    made_ready: Sequence[str] = (),
 ) -> Iterator[Session]:
-    """A serving process for this plan; it is gone when the block is left."""
+    """A serving process for this plan; it is gone when the block is left.
+
+    :param made_ready: options that name what was fetched of the plugin
+    """
     view = View(plan, asked_ports(options))
     with tempfile.TemporaryDirectory(prefix="iocctl-") as directory:
         path = Path(directory, "plan.json")
         path.write_text(to_json(plan))
-        child = Child(path, options)
+        session = Session(view, (display or choose_display)(view), path, options, made_ready)
         try:
-            yield Session(child, view, (display or choose_display)(view), path)
+            yield session
         finally:
-            child.close()
+            session.close()
 
 
 def asked_ports(options: Sequence[str]) -> frozenset[str]:

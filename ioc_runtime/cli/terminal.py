@@ -47,6 +47,11 @@ def err() -> Console:
     return Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False)
 
 
+def note(text: str) -> None:
+    """A line beside the output: what is going on."""
+    err().print(text, style="dim", markup=False)
+
+
 def printable(text: str) -> str:
     """`text` with control characters escaped: a PV must not steer the terminal."""
     if text.isprintable():

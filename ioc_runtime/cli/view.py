@@ -86,6 +86,8 @@ class View:
     errors: int = 0
     job: dict[str, Any] = field(default_factory=dict)
     """Of a job, as its process says it: progress in %, message, seconds."""
+    cycle: dict[str, Any] = field(default_factory=dict)
+    """Of a task in triggered mode: busy, waiting, count, status, text, duration, rejected."""
     log: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=20))
     """Time, level and text of the last lines."""
     error: str = ""
@@ -156,6 +158,7 @@ class View:
     def _snapshot(self, event: Event) -> None:
         self._state(event)
         self.job = self.job | (event.get("job") or {})
+        self.cycle = dict(event.get("cycle") or {})
         signals = {signal.name: signal for signal in self.plan.signals}
         self.inputs = [_row(each, signals) for each in event.get("inputs") or ()]
         self.outputs = [_row(each, signals) for each in event.get("outputs") or ()]

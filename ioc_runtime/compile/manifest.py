@@ -23,8 +23,10 @@ from ioc_runtime.compile.job import compile_job
 from ioc_runtime.compile.logic import Logic, owners
 from ioc_runtime.compile.names import Names, check_object, default_prefix
 from ioc_runtime.compile.plugins import check_config, compile_plugin
+from ioc_runtime.compile.prefixes import compile_prefixes
 from ioc_runtime.compile.schema import check_schema
 from ioc_runtime.compile.signals import Signals, check_totals
+from ioc_runtime.compile.trigger import compile_trigger
 from ioc_runtime.compile.unbuilt import unbuilt
 from ioc_runtime.spec.base import Model
 from ioc_runtime.spec.document import Document, read_documents
@@ -197,7 +199,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
     prefix = spec.prefix or default_prefix(metadata)
     names = Names(manifest.kind, spec, prefix, collector)
     check_totals(spec.inputs, spec.outputs, collector)
-    signals = Signals(collector, spec.protocol)
+    signals = Signals(collector, spec.protocol, compile_prefixes(spec, collector))
     owned = owners(spec, collector)
     inputs = tuple(signals.input(name, given) for name, given in spec.inputs.items())
     outputs = tuple(
@@ -211,10 +213,12 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
     logic = Logic(spec, inputs, outputs, parameters, collector)
     logic.check()
     databases = compile_databases(spec.database, names, collector)
+    signals.check_prefixes()
     signals.own_links(set(names.full))
     access = compile_access(spec.access, collector)
     plugin = compile_plugin(spec.plugin, document.file, collector) if spec.plugin else None
-    if collector.problems or spec.mode == "triggered":
+    trigger = compile_trigger(spec, collector)
+    if collector.problems:
         return None
     made = plan.Plan(
         name=metadata.name,
@@ -222,12 +226,15 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
         prefix=prefix,
         mode=spec.mode,
         period=spec.period,
+        trigger=trigger,
         parameters=parameters,
         inputs=inputs,
         outputs=outputs,
         transforms=logic.transforms(),
         rules=logic.rules(),
         aliases=dict(spec.aliases),
+        protocol=spec.protocol,
+        prefixes=dict(spec.prefixes),
         access=access,
         plugin=plugin,
         ioc_stats=spec.ioc_stats,
@@ -242,7 +249,7 @@ def _job(manifest: IocJob, document: Document, collector: Collector) -> Compiled
     prefix = spec.prefix or default_prefix(metadata)
     names = Names(manifest.kind, spec, prefix, collector)
     check_totals(spec.inputs, spec.outputs, collector)
-    signals = Signals(collector, spec.protocol)
+    signals = Signals(collector, spec.protocol, compile_prefixes(spec, collector))
     inputs = tuple(signals.input(name, given) for name, given in spec.inputs.items())
     outputs = tuple(
         signals.output(name, given, "plugin", {}) for name, given in spec.outputs.items()
@@ -250,6 +257,7 @@ def _job(manifest: IocJob, document: Document, collector: Collector) -> Compiled
     parameters = _parameters(spec, collector)
     _check_kept(spec, collector)
     check_config(spec, collector)
+    signals.check_prefixes()
     signals.own_links(set(names.full))
     access = compile_access(spec.access, collector)
     job = compile_job(spec, collector)
@@ -265,6 +273,8 @@ def _job(manifest: IocJob, document: Document, collector: Collector) -> Compiled
         inputs=inputs,
         outputs=outputs,
         aliases=dict(spec.aliases),
+        protocol=spec.protocol,
+        prefixes=dict(spec.prefixes),
         access=access,
         plugin=plugin,
         job=job,

@@ -12,17 +12,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from ioc_runtime.compile.collector import Collector
+from ioc_runtime.compile.trigger import waiting
 from ioc_runtime.engine.functions import FUNCTIONS
 from ioc_runtime.engine.grammar import FORMS
 from ioc_runtime.spec.base import LABEL_PATTERN, OBJECT_PATTERN, PATTERNS
 from ioc_runtime.spec.problem import Path
 from ioc_runtime.spec.task import Common, Metadata, TaskSpec
 from ioc_runtime.standard import (
+    HOLD_PREFIX,
     NAME_MAX,
     RULE_PREFIX,
     STANDARD,
     STATS_LONGEST,
     STATS_PREFIX,
+    hold_names,
     rule_pv,
     standard_of,
 )
@@ -34,7 +37,17 @@ its number, and its pod six more."""
 WORDS: Final = frozenset(
     {*keyword.kwlist, *keyword.softkwlist, "rules", "true", "false", "null"} - {"_", "type"}
 )
-FAMILIES: Final = (RULE_PREFIX, STATS_PREFIX, "LOG:", "EVAL:", "WRITE:", "ERR:", "CMD:", "CTX:")
+FAMILIES: Final = (
+    RULE_PREFIX,
+    STATS_PREFIX,
+    HOLD_PREFIX,
+    "LOG:",
+    "EVAL:",
+    "WRITE:",
+    "ERR:",
+    "CMD:",
+    "CTX:",
+)
 """Starts of names the project keeps for itself."""
 LATER: Final = (
     "TRIGGER",
@@ -72,7 +85,8 @@ class Names:
 
     def __init__(self, kind: str, spec: Common, prefix: str, collector: Collector) -> None:
         self.prefix, self.collector = prefix, collector
-        self.standard = standard_of(kind)
+        mode = spec.mode if isinstance(spec, TaskSpec) else ""
+        self.standard = standard_of(kind, mode)
         self.variety = "kind" if kind == "IocJob" else "mode"
         self.taken: dict[str, str] = {}
         """PV without prefix, in lower case -> what it is."""
@@ -82,7 +96,9 @@ class Names:
         # kept free in jobs. Tasks had theirs before there were jobs.
         for name in (*(pv.name for pv in (*self.standard, *STANDARD)), *LATER):
             self.taken[name.lower()] = "a standard PV"
-        self.full += [prefix + pv.name for pv in self.standard]
+        self.full += [prefix + name for pv in self.standard for name in (pv.name, *pv.also)]
+        if isinstance(spec, TaskSpec) and mode == "triggered":
+            self.full += [prefix + name for name in hold_names(waiting(spec))]
         self._signals(spec)
         self._words(spec)
         if isinstance(spec, TaskSpec):
@@ -147,15 +163,19 @@ class Names:
             self.claim(path, rule_pv(rule.id), "the PV of a rule before it")
 
     def _aliases(self, spec: Common) -> None:
-        served = {pv.name for pv in self.standard}
+        served = {pv.name: {pv.name, *pv.also} for pv in self.standard}
         for standard, alias in spec.aliases.items():
             path: Path = ("spec", "aliases", standard)
             if standard not in served:
                 expected = f"the name of a standard PV of this {self.variety}"
-                self.collector.wrong(path, standard, expected, served)
+                self.collector.wrong(path, standard, expected, served.keys())
             elif alias.startswith(FAMILIES):
                 start = next(family for family in FAMILIES if alias.startswith(family))
                 self.collector.wrong(path, alias, f"another name: {start} belongs to the runtime")
+            elif alias not in served[standard] and alias.lower() in map(
+                str.lower, served[standard]
+            ):
+                self.full.append(self.prefix + alias)  # the same PV in other letters is no clash
             else:
                 self.claim(path, alias, "an alias already")
 

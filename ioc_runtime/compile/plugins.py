@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 from pydantic.alias_generators import to_camel
 
 from ioc_runtime.compile.collector import Collector
 from ioc_runtime.plan import Plugin
-from ioc_runtime.spec.plugin import INLINE_BYTES, SOURCES
+from ioc_runtime.requirement import BadRequirement, parse
+from ioc_runtime.spec.plugin import INLINE_BYTES, SOURCES, Git
 from ioc_runtime.spec.plugin import Plugin as PluginSpec
 from ioc_runtime.spec.problem import NOTHING, Path
 from ioc_runtime.spec.task import Common
@@ -30,6 +32,9 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
     files = dict(spec.inline.files) if spec.inline else None
     if files is not None:
         _check_files(files, (*path, "inline", "files"), collector)
+    _check_requirements(spec, path, collector)
+    if spec.git is not None:
+        _check_git(spec.git, (*path, "git"), collector)
     source = None
     if spec.inline is None and spec.image is None:
         source = spec.model_dump(mode="json", by_alias=True, include=set(given))
@@ -39,6 +44,9 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
         source=source,
         class_name=spec.class_name,
         functions=tuple(dict.fromkeys(spec.functions)),
+        requirements=tuple(spec.requirements),
+        requirements_from=spec.requirements_from,
+        update_policy=spec.update_policy,
         max_failures=spec.max_failures,
         isolation=spec.isolation,
         config=spec.config,
@@ -70,6 +78,33 @@ def check_config(spec: Common, collector: Collector) -> None:
             collector.wrong(("spec", name), NOTHING, expected)
 
 
+_SCHEMES = ("https", "http", "ssh", "git", "file")
+_SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+@)?[A-Za-z0-9_.-]+:[^:]+")
+"""host:path, as ssh has it."""
+
+
+def _check_git(git: Git, path: Path, collector: Collector) -> None:
+    scheme, separator, rest = git.url.partition("://")
+    if separator and scheme not in _SCHEMES:
+        collector.wrong((*path, "url"), git.url, f"one of {', '.join(_SCHEMES)}, or host:path")
+    elif not separator and not git.url.startswith("/") and not _SCP_LIKE.fullmatch(git.url):
+        collector.wrong((*path, "url"), git.url, "an address as https://host/path.git")
+    user = rest.partition("/")[0].rpartition("@")[0]
+    if ":" in user or (user and scheme in ("https", "http")):
+        expected = "no user or password in the address: they belong into the Secret of secretRef"
+        collector.wrong((*path, "url"), NOTHING, expected)
+    if any(letter.isspace() or ord(letter) < 32 for letter in git.url):
+        collector.wrong((*path, "url"), git.url, "an address without blanks")
+    if not _REF.fullmatch(git.ref) or ".." in git.ref:
+        collector.wrong((*path, "ref"), git.ref, "a branch, a tag or a commit of 40 digits")
+    parts = git.path.split("/")
+    if git.path.startswith("/") or ".." in parts or "\0" in git.path or ".git" in parts:
+        collector.wrong((*path, "path"), git.path, "a directory inside the repository")
+
+
+_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*")
+
+
 def _check_files(files: dict[str, str], path: Path, collector: Collector) -> None:
     size = sum(len(text.encode("utf-8", "replace")) for text in files.values())
     if size > INLINE_BYTES:
@@ -83,6 +118,23 @@ def _check_files(files: dict[str, str], path: Path, collector: Collector) -> Non
             collector.wrong((*path, name), NOTHING, "a text without NUL")
     if not any(name.endswith(".py") for name in files):
         collector.wrong(path, NOTHING, "at least one file that ends in .py")
+
+
+def _check_requirements(spec: PluginSpec, path: Path, collector: Collector) -> None:
+    for i, text in enumerate(spec.requirements):
+        try:
+            parse(text)
+        except BadRequirement as error:
+            collector.wrong((*path, "requirements", i), text, str(error))
+    file = spec.requirements_from
+    if file is None:
+        return
+    if not file.endswith((".txt", ".toml")):
+        expected = "a requirements file (.txt) or a pyproject.toml"
+        collector.wrong((*path, "requirementsFrom"), file, expected)
+    elif spec.inline and file not in spec.inline.files:
+        known = list(spec.inline.files)
+        collector.wrong((*path, "requirementsFrom"), file, "one of the inline files", known)
 
 
 def _absolute(path: str, file: str | None) -> str:

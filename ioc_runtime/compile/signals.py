@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from ioc_runtime.address import BadLink, expand, parse_link, record_of, template_key
 from ioc_runtime.compile.collector import Collector
-from ioc_runtime.compile.links import BadLink, parse_link, record_of
 from ioc_runtime.compile.literals import float_is_whole, in_range, literal, looks_like_number
 from ioc_runtime.engine.values import INT_MAX, INT_MIN, BadValue
 from ioc_runtime.plan import SEVERITIES, Alarms, Input, Link, Output, Range, Signal
 from ioc_runtime.spec import signals as spec
-from ioc_runtime.spec.problem import Path
+from ioc_runtime.spec.problem import NOTHING, Path
 
 MOST_ELEMENTS: Final = 1_000_000
 """Elements of all arrays of a task: 8 MB of doubles per copy."""
@@ -28,8 +29,12 @@ Protocol = Literal["ca", "pva"]
 class Signals:
     """Makes the plan's signals; knows the PVs of the task itself."""
 
-    def __init__(self, collector: Collector, protocol: Protocol) -> None:
-        self.collector, self.protocol = collector, protocol
+    def __init__(
+        self, collector: Collector, protocol: Protocol, prefixes: Mapping[str, str]
+    ) -> None:
+        self.collector, self.protocol, self.prefixes = collector, protocol, prefixes
+        self._missing: dict[str, str] = {}
+        """Key of a prefix that is not there -> where it is used first."""
         self.links: list[tuple[Path, Link]] = []
 
     def input(self, name: str, given: spec.Input) -> Input:
@@ -158,6 +163,7 @@ class Signals:
             "display": self._range((*path, "display"), given.display, given.type),
             "alarms": self._alarms((*path, "alarms"), given.alarms, given.type),
             "buffer": given.buffer,
+            "tags": tuple(dict.fromkeys(given.tags)),
         }
 
     def _states(self, path: Path, given: spec.Signal) -> None:
@@ -226,13 +232,24 @@ class Signals:
     def _link(self, path: Path, text: str | None, poll: float | None = None) -> Link | None:
         if text is None:
             return None
+        key = template_key(text)
+        if key is not None and key not in self.prefixes:
+            self._missing.setdefault(key, ".".join(str(part) for part in path[1:]))
+            return None
         try:
-            link = parse_link(text, self.protocol, poll)
+            link = parse_link(expand(text, self.prefixes), self.protocol, poll)
         except BadLink as error:
             self.collector.wrong(path, text, str(error))
             return None
         self.links.append((path, link))
         return link
+
+    def check_prefixes(self) -> None:
+        """All keys of links that are not there are one problem."""
+        if self._missing:
+            keys = ", ".join(f"{key} ({where})" for key, where in self._missing.items())
+            found = ", ".join(self.prefixes) or NOTHING
+            self.collector.wrong(("spec", "prefixes"), found, f"these keys of links too: {keys}")
 
     def own_links(self, served: set[str]) -> None:
         """A link to a PV of this very task is an error."""

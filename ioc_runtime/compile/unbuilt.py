@@ -21,10 +21,7 @@ def _plugin(field: str) -> Callable[[Any], Any]:
 
 
 _COMMON: Final[tuple[Part, ...]] = (
-    ("plugins from Git are", ("plugin", "git"), _plugin("git")),
-    ("plugins from a ConfigMap are", ("plugin", "configMap"), _plugin("config_map")),
     ("built-in plugins are", ("plugin", "builtin"), _plugin("builtin")),
-    ("environments of plugins are", ("plugin", "requirements"), _plugin("requirements")),
     (
         "plugins in a process of their own are",
         ("plugin", "isolation"),
@@ -39,7 +36,6 @@ _COMMON: Final[tuple[Part, ...]] = (
 _TASK: Final[tuple[Part, ...]] = (
     ("permits are", ("permits",), lambda spec: spec.permits),
     ("tests are", ("tests",), lambda spec: spec.tests),
-    ("mode triggered is", ("mode",), lambda spec: spec.mode == "triggered"),
 )
 _JOB: Final[tuple[Part, ...]] = (
     ("runs other than Running are", ("run",), lambda spec: spec.run != "Running"),

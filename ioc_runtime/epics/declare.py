@@ -17,7 +17,15 @@ from typing import Final
 from ioc_runtime.engine.effects import RuleState
 from ioc_runtime.engine.values import STRING_MAX
 from ioc_runtime.plan import SEVERITIES, Alarms, Input, Plan, Rule, Signal
-from ioc_runtime.standard import LINES, RULE_STATES, StandardPV, rule_pv, standard_of
+from ioc_runtime.standard import (
+    HOLD_PREFIX,
+    LINES,
+    RULE_STATES,
+    StandardPV,
+    hold_names,
+    rule_pv,
+    standard_of,
+)
 
 PUBLISHED: Final = "RO"
 """Access group of what the runtime publishes: nobody writes it."""
@@ -68,6 +76,8 @@ class Record:
     operator: bool = False
     """Clients may write it."""
     command: bool = False
+    held: bool = False
+    """A put is answered when we say so (`trigger.Trigger`)."""
     fields: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
 
@@ -86,7 +96,7 @@ def declare(plan: Plan) -> tuple[list[Record], list[Record], list[Record]]:
     """Records of a plan: one for each slot of the engine, for each rule, the standard ones."""
     signals = [_signal(signal) for signal in plan.signals]
     rules = [_rule(rule) for rule in plan.rules]
-    standard = [_standard(pv, plan) for pv in standard_of(plan.kind)]
+    standard = [_standard(pv, plan) for pv in standard_of(plan.kind, plan.mode)]
     return signals, rules, standard
 
 
@@ -167,6 +177,52 @@ def _common(description: str, operator: bool) -> dict[str, str]:
         return fields | {"ASG": OPERATOR}
     # TSE -2: the writer gives the time. DISP: refused even where access rules are off.
     return fields | {"ASG": PUBLISHED, "TSE": "-2", "DISP": "1"}
+
+
+COUNT: Final = f"{HOLD_PREFIX}COUNT"
+_FOR_GOOD: Final = "1e9"
+"""Seconds after which EPICS itself would end a hold."""
+
+
+def holds(plan: Plan) -> list[Record]:
+    """What answers the puts on TRIGGER, all of it in C (`trigger.Trigger` says how).
+
+    COUNT counts the puts of 1 in B and names the hold of each in C; PICK processes that
+    one, which stays active until we end it. BUSY is read for one reason: records that
+    are linked are locked together.
+    """
+    if plan.mode != "triggered":
+        return []
+    count, pick, *names = hold_names(plan.trigger.waiting)
+    hidden = {"ASG": PUBLISHED, "DISP": "1"}
+    prefix = plan.prefix
+    calculation = f"B:=B+(A=1);C:=(A=1)?B%{len(names)}+1:0;(A=1)?B:-A"
+    links = {f"LNK{number:X}": f"{prefix}{name}" for number, name in enumerate(names, 1)}
+    return [
+        Record(
+            name=count,
+            type="calc",
+            holds="float",
+            fields=hidden
+            | {"INPA": f"{prefix}TRIGGER", "INPD": f"{prefix}BUSY", "CALC": calculation}
+            | {"FLNK": f"{prefix}{pick}"},
+        ),
+        Record(
+            name=pick,
+            type="fanout",
+            holds="count",
+            fields=hidden | {"SELM": "Specified", "SELL": f"{prefix}{count}.C"} | links,
+        ),
+        *(
+            Record(
+                name=name,
+                type="calcout",
+                holds="float",
+                fields=hidden | {"CALC": "0", "OOPT": "Every Time", "ODLY": _FOR_GOOD},
+            )
+            for name in names
+        ),
+    ]
 
 
 def _number(signal: Signal, record_type: str) -> dict[str, str]:
@@ -250,7 +306,7 @@ def _rule(rule: Rule) -> Record:
 
 def _standard(pv: StandardPV, plan: Plan) -> Record:
     fields = _common(pv.meaning, pv.operator)
-    aliases = (plan.aliases[pv.name],) if pv.name in plan.aliases else ()
+    aliases = (*pv.also, plan.aliases[pv.name]) if pv.name in plan.aliases else pv.also
     length: int | None = None
     size = states = 0
     match pv.kind:
@@ -264,7 +320,7 @@ def _standard(pv: StandardPV, plan: Plan) -> Record:
             record_type = "int64in"
         case "float":
             record_type = "ai"
-            fields["PREC"] = "1"
+            fields["PREC"] = str(pv.precision)
         case "text":
             record_type, size = ("lso" if pv.operator else "lsi"), _text_size(pv, plan)
             fields["SIZV"] = str(size)
@@ -277,6 +333,8 @@ def _standard(pv: StandardPV, plan: Plan) -> Record:
             fields |= {"FTVL": "STRING", "NELM": str(length)}
     if pv.unit:
         fields["EGU"] = pv.unit
+    if pv.held:
+        fields["FLNK"] = f"{plan.prefix}{COUNT}"
     return Record(
         name=pv.name,
         type=record_type,
@@ -286,6 +344,7 @@ def _standard(pv: StandardPV, plan: Plan) -> Record:
         states=states,
         operator=pv.operator,
         command=pv.command,
+        held=pv.held,
         fields=fields,
         aliases=aliases,
     )

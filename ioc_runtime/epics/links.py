@@ -112,6 +112,13 @@ class Links:
             waiting[1] = True
             self._thread.post(self._write, o)
 
+    @property
+    def busy(self) -> bool:
+        """A glance at `writing`, from any thread: it may be a moment old, and never waits."""
+        return any(waiting[1] for waiting in self._newest.values()) or any(
+            one.busy for one in list(self._writers.values())
+        )
+
     def writing(self) -> bool:
         """Whether a value is still on its way to some target: neither there nor given up."""
         answer: list[bool] = []

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -21,6 +22,7 @@ from ioc_runtime.engine.values import ELEMENT_MAX
 from ioc_runtime.epics.cabi.events import Events, Followed
 from ioc_runtime.epics.cabi.memory import RecordMemory
 from ioc_runtime.epics.declare import Record
+from ioc_runtime.epics.trigger import Trigger
 from ioc_runtime.epics.writer import Write
 
 _log = logging.getLogger(__name__)
@@ -127,7 +129,7 @@ class Operators:
         state are put back here and not reported.
         """
         self._on_put = on_put
-        self._records: list[OperatorRecord] = []
+        self._handlers: list[tuple[str, Callable[[Any], None]]] = []
         self._queue: SimpleQueue[tuple[int, Any] | None] = SimpleQueue()
         self._events = Events(lambda index, value: self._queue.put((index, value)))
         self._standard: set[str] = set()
@@ -135,10 +137,15 @@ class Operators:
 
     def follow(self, one: OperatorRecord, *, standard: bool) -> None:
         """Report puts on this record."""
-        self._records.append(one)
+        self._handlers.append((one.memory.name, partial(self._handle, one)))
         if standard:
             self._standard.add(one.record.name)
         one.followed = self._events.follow(one.memory, one.record.holds, one.read)
+
+    def follow_count(self, trigger: Trigger, told: Callable[[], None]) -> None:
+        """Say when there were puts on TRIGGER; who is told looks how many."""
+        self._handlers.append((trigger.count.name, lambda _: told()))
+        trigger.followed = self._events.follow(trigger.count, "float", lambda: None)
 
     def start(self) -> None:
         """Start both threads."""
@@ -154,10 +161,11 @@ class Operators:
     def _run(self) -> None:
         while (put := self._queue.get()) is not None:
             index, value = put
+            name, handle = self._handlers[index]
             try:
-                self._handle(self._records[index], value)
+                handle(value)
             except Exception:
-                _log.exception("a put on %s failed", self._records[index].memory.name)
+                _log.exception("a put on %s failed", name)
 
     def _handle(self, one: OperatorRecord, value: Any) -> None:
         record = one.record

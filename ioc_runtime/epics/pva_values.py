@@ -23,7 +23,7 @@ _INTEGERS = {
     "l": (-(2**63), 2**63 - 1),
     "L": (0, 2**64 - 1),
 }
-_CHARACTERS = ("ab", "aB")
+CHARACTERS = ("ab", "aB")
 _EPOCH_OF_EPICS = 631_152_000
 """What a record that was never processed has as its time: 1990."""
 
@@ -60,7 +60,7 @@ def extractor(signal: Signal, first: Any, sample: Sample) -> Callable[[Any], Non
 
         return unfit
 
-    characters = kind in _CHARACTERS and signal.type == "string"
+    characters = kind in CHARACTERS and signal.type == "string"
 
     def take(update: Any) -> None:
         severity, status = alarm(update)
@@ -132,7 +132,7 @@ def fill(target: Any, signal: Signal, value: Any, choices: Sequence[str]) -> Non
     if kind == "enum":
         target["value.index"] = _choice(signal, value, choices)
         return
-    if kind in _CHARACTERS and isinstance(value, str):
+    if kind in CHARACTERS and isinstance(value, str):
         value = [c - 256 if kind == "ab" and c > 127 else c for c in value.encode() + b"\0"]
         target["value"] = value
         return

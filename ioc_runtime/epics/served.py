@@ -18,15 +18,24 @@ from ioc_runtime.epics import access, audit
 from ioc_runtime.epics.cabi import db, stdio
 from ioc_runtime.epics.cabi.db import DatabaseError
 from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
-from ioc_runtime.epics.declare import ARRAYS, Record, database, declare, late_texts, linked_names
+from ioc_runtime.epics.declare import (
+    ARRAYS,
+    Record,
+    database,
+    declare,
+    holds,
+    late_texts,
+    linked_names,
+)
 from ioc_runtime.epics.edits import Edits, edits
 from ioc_runtime.epics.layout import Layouts
 from ioc_runtime.epics.operators import OperatorRecord, Operators
 from ioc_runtime.epics.settle import Settler
 from ioc_runtime.epics.together import ENOUGH, Together
+from ioc_runtime.epics.trigger import Trigger, memories
 from ioc_runtime.epics.writer import Write, stamp_now, writer
 from ioc_runtime.plan import Plan, Severity, Value
-from ioc_runtime.standard import LINES, STATS_PREFIX, standard_of
+from ioc_runtime.standard import LINES, STATS_PREFIX, TRIGGERED, standard_of
 
 __all__ = ["DatabaseError", "LayoutError", "NameTaken", "Search", "Served"]
 
@@ -60,7 +69,7 @@ class Served:
     `on_put(name, value)` is told of each put on an operators' PV (name without
     prefix), in order, in a thread of its own. For a set-point the value may be one that
     its signal does not have: answer with `restore`. CLEAR and RESET come as 1 and are
-    put back to 0 before.
+    put back to 0 before, TRIGGER as None: `trigger` knows the puts on it.
     `on_audit(entry)` is told who put what, in another thread.
     """
 
@@ -73,6 +82,9 @@ class Served:
         self._plan = plan
         self._on_audit = on_audit
         self._signals, self._rules, self._standard = declare(plan)
+        self._holds = holds(plan)
+        self.trigger: Trigger | None = None
+        """TRIGGER and BUSY of a task in triggered mode, from `serve` on."""
         self._sizes = {record.name: record.size for record in self._standard if record.size}
         self._by_name: dict[str, OperatorRecord] = {}
         self._memories: dict[str, RecordMemory] = {}
@@ -104,8 +116,15 @@ class Served:
         """Full names of all records and aliases."""
         prefix = self._plan.prefix
         return [
-            prefix + name for record in self._records for name in (record.name, *record.aliases)
+            prefix + name
+            for record in (*self._records, *self._holds)
+            for name in (record.name, *record.aliases)
         ]
+
+    @property
+    def records(self) -> list[Record]:
+        """All records but those of `database` and devIocStats."""
+        return self._records
 
     @property
     def _records(self) -> list[Record]:
@@ -131,7 +150,9 @@ class Served:
 
     def _load(self) -> None:
         plan = self._plan
-        db.load_records(database(plan.prefix, self._records), "the records of the task")
+        db.load_records(
+            database(plan.prefix, [*self._records, *self._holds]), "the records of the task"
+        )
         if plan.ioc_stats:
             db.load_stats(plan.prefix + STATS_PREFIX.rstrip(":"))
         for number, text in enumerate(plan.database):
@@ -171,15 +192,17 @@ class Served:
         # of the settler. And a database of the user's own can join
         # our records' locks to records that do anything.
         guarded = {record.name for record in (*self._signals, *self._rules)}
+        cycle = {pv.name for pv in TRIGGERED}
         if self._plan.database:
-            guarded = set()
+            guarded = cycle = set()
         self._operators = Operators(self._heard)
         bound: list[Write] = []
         joint: list[tuple[Record, RecordMemory, Write]] = []
         standard = {record.name for record in self._standard}
         for record in self._records:
             keep = record.name in guarded and not record.operator and not record.block
-            memory = layouts.memory(self._plan.prefix, record, keep_interpreter=keep)
+            own = keep or record.name in cycle and not record.block
+            memory = layouts.memory(self._plan.prefix, record, keep_interpreter=own)
             stamp_now(memory)
             self._memories[record.name] = memory
             bound.append(self._writer(record, memory, record.name in standard))
@@ -194,8 +217,19 @@ class Served:
         if len(joint) >= ENOUGH:
             self._join(joint, bound[: slots + rules])
         self._first_values()
+        if self._holds:
+            self.trigger = self._bind_trigger()
+            self._operators.follow_count(self.trigger, lambda: self._on_put("TRIGGER", None))
         self._operators.start()
         self._settler.start()
+
+    def _bind_trigger(self) -> Trigger:
+        (held,) = (record.name for record in self._standard if record.held)
+        return Trigger(
+            (self._memories[held], self.standard_writers[held]),
+            self.standard_writers["BUSY"],
+            *memories(self._plan.prefix, self._holds, keep=self._memories[held].keeps),
+        )
 
     def _join(
         self, joint: Sequence[tuple[Record, RecordMemory, Write]], alone: Sequence[Write]
@@ -209,7 +243,7 @@ class Served:
 
     def _writer(self, record: Record, memory: RecordMemory, standard: bool) -> Write:
         write = writer(record, memory, self._settler.watch(memory))
-        if not record.operator or self._operators is None:
+        if not record.operator or record.held or self._operators is None:
             return write
         one = OperatorRecord(record, memory, write)
         self._by_name[record.name] = one
@@ -217,7 +251,7 @@ class Served:
         return one.write
 
     def _first_values(self) -> None:
-        for pv in standard_of(self._plan.kind):
+        for pv in standard_of(self._plan.kind, self._plan.mode):
             if pv.value is not None:
                 self.standard(pv.name, pv.value)
         for which, names in self._flags.items():

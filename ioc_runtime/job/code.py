@@ -9,13 +9,16 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ioc_runtime.plan import Job, Plan
 from ioc_runtime.plugin.binding import Binding
+from ioc_runtime.plugin.callbacks import Table
 from ioc_runtime.plugin.host import Host, Run
 from ioc_runtime.plugin.loader import Loaded
+from ioc_runtime.plugin.pump import Pump
 from ioc_runtime.plugin.trace import where_is
 from ioc_runtime.plugin.waiting import Blocking, Looping, Waiting
 
@@ -50,12 +53,22 @@ class Code:
         *,
         executing: Callable[[], None],
         aborts: frozenset[str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`aborts`: the reasons to stop after which `abort` is called."""
         self._loaded, self._run, self._executing, self._aborts = loaded, run, executing, aborts
         self._job = plan.job or Job()
-        self._binding = Binding(plan, host)
+        self._binding = binding = Binding(plan, host)
         self._waiting: Waiting = Looping() if loaded.asynchronous else Blocking()
+        self._pump = Pump(run, self._pump_failed, clock)
+        binding.table = Table(
+            lambda: binding.inputs_by_name,
+            clock,
+            asynchronous=loaded.asynchronous,
+            heard=self._pump.heard.add,
+            wake=self._pump.wake,
+        )
+        self._pump.table = binding.table
         self._thread = threading.Thread(target=self._main, name="plugin", daemon=True)
         self._instance: Any = None
         self.busy = ""
@@ -75,6 +88,10 @@ class Code:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def changed(self, key: str, value: Any, old: Any) -> None:
+        """An input has a new value. Never waits."""
+        self._pump.changed(key, value, old)
 
     def interrupt(self) -> None:
         """The run is to end: cancel what an `async` job awaits."""
@@ -120,6 +137,8 @@ class Code:
     async def _body(self) -> None:
         try:
             self._instance = self._construct()
+            self._pump.begin(asynchronous=self._loaded.asynchronous)
+            self._binding.table.add_marked(self._instance)
             await self._call("initialize", self._job.init_args.args, self._job.init_args.kwargs)
             if not self._run.stop_reason:
                 self._executing()
@@ -127,6 +146,7 @@ class Code:
                 self.value = await self._call("execute", run_args.args, run_args.kwargs)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
             self._failed(self.busy or "the constructor", error)
+        self._pump.end()
         self.worked.set()
         if self._run.stop_reason in self._aborts:
             await self._aborting()
@@ -165,11 +185,14 @@ class Code:
         cls: Any = self._loaded.cls
         instance = cls.__new__(cls)
         instance._binding = self._binding  # noqa: SLF001 - bound before __init__ may use it
-        instance._control = self._run  # noqa: SLF001
+        instance._control = self._pump  # noqa: SLF001
         instance.__init__(**instance._construction())  # noqa: SLF001
         return instance
 
     # failures
+
+    def _pump_failed(self, error: BaseException) -> None:
+        self._failed("a callback", error)
 
     def _failed(self, hook: str, error: BaseException) -> None:
         failure = self._described(hook, error)

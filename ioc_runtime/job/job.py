@@ -106,6 +106,12 @@ class Job:
         elif not self.control.stop(what):
             self._say(f"{name} is refused: the run is {self.state}")
 
+    def changed(self, name: str, value: Any, before: Any) -> None:
+        """An input has a new value. Never waits."""
+        code: Code | None = getattr(self, "_code", None)
+        if code is not None:  # it is made after the records
+            code.changed(name, value, before)
+
     def written(self, output: int, error: str | None) -> None:
         """The newest value of a linked output reached its target, or (a sentence) did not."""
         if error is None:

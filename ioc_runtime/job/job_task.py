@@ -35,6 +35,9 @@ class JobTask(Task):
         self.job.stop()
         super().stop()
 
+    def changed(self, index: int, value: Any, before: Any) -> None:
+        self.job.changed(self.plan.inputs[index].name, value, before)
+
     def written(self, index: int, error: str | None) -> None:
         self.job.written(index, error)
         super().written(index, error)

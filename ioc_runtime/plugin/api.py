@@ -11,11 +11,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ioc_runtime.plugin.callbacks import Callbacks
+from ioc_runtime.plugin.devices import Devices
+from ioc_runtime.plugin.pv_access import PvAccess
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
-    from ioc_runtime.plugin.binding import Binding
     from ioc_runtime.plugin.host import Run
     from ioc_runtime.plugin.inputs import Inputs
 
@@ -37,24 +40,15 @@ JOB_HOOKS: dict[str, tuple[str, ...]] = {
 """The same for a job, where `initialize` gets `initArgs` and `execute` gets `runArgs`."""
 
 
-class _Bound:
+class _Bound(PvAccess, Callbacks, Devices):
     """What tasks and jobs share: the PVs, the parameters, the messages."""
 
-    _binding: Binding | None = None
     _keywords: ClassVar[tuple[str, ...]] = ()
     """Keywords that `__init__` is called with."""
 
     def _construction(self) -> dict[str, Any]:
         """What `__init__` is called with, by keyword; asked before it runs."""
         return {}
-
-    @property
-    def _task(self) -> Binding:
-        if self._binding is None:
-            raise RuntimeError(
-                f"{type(self).__name__} does not run in a task: it has no PVs to read or write"
-            )
-        return self._binding
 
     # the task
 
@@ -192,7 +186,12 @@ class TaskBase(_Bound, ABC):
         """Run every `period` seconds in periodic mode, never twice at a time."""
 
     def triggered(self) -> Any:
-        """Run by a trigger in triggered mode."""
+        """Run by a trigger in triggered mode; what comes of it is TASK_STATUS.
+
+        Return nothing or True: SUCCESS; False, or a `JobResult` that is none:
+        LOGIC_FAILURE. An `OSError` that it raises (`PutFailed`, `InvalidInput`, a file)
+        is an IO_FAILURE, `Skip` is SKIPPED, anything else an EXCEPTION.
+        """
 
     def on_input_changed(self, key: str, value: Any, old_value: Any) -> Any:
         """Run for each new value of an input, in the order of arrival.
@@ -206,7 +205,7 @@ class TaskBase(_Bound, ABC):
 
     @property
     def mode(self) -> str:
-        """`reactive` or `periodic`."""
+        """`reactive`, `periodic` or `triggered`."""
         return self._task.host.mode
 
     @property

@@ -7,12 +7,17 @@ says what was found and what was expected, before it reaches the task.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cached_property
 from reprlib import Repr
 from typing import Any
 
 from ioc_runtime.engine import values
 from ioc_runtime.plan import Input, Output, Plan, Signal
+from ioc_runtime.plugin.anywhere import Anywhere
+from ioc_runtime.plugin.callbacks import Table
 from ioc_runtime.plugin.errors import (
     BadValue,
     Ended,
@@ -39,6 +44,13 @@ class Parameters(dict[str, Any]):
         raise UnknownName(f"no parameter {name!r}{nearest(name, self)}")
 
 
+class Prefixes(dict[str, str]):
+    """`spec.prefixes`; an unknown one names the nearest."""
+
+    def __missing__(self, name: str) -> str:
+        raise UnknownName(f"no prefix {name!r}{nearest(name, self)}")
+
+
 class Binding:
     """One plugin instance's access to its task. Safe from any thread."""
 
@@ -48,6 +60,8 @@ class Binding:
         self.logger = logging.getLogger(f"plugin.{plan.name}")
         self.reload(plan)
         self._ended = ""
+        self.table = Table(lambda: self._inputs, time.monotonic, asynchronous=False)
+        """What the plugin's thread calls; whoever runs that thread puts in a live one."""
         self._parameters: tuple[Any, Parameters] = (None, Parameters())
         self.inputs = Inputs(tuple(self._inputs), self._input_reading)
 
@@ -56,7 +70,14 @@ class Binding:
         self._plan = plan
         self._inputs = {signal.name: signal for signal in plan.inputs}
         self._outputs = {signal.name: signal for signal in plan.outputs}
-        self._signals: dict[str, Signal] = {**self._inputs, **self._outputs}
+        self.signals: dict[str, Signal] = {**self._inputs, **self._outputs}
+        self.prefixes: Mapping[str, str] = Prefixes(plan.prefixes)
+        self.protocol = plan.protocol
+
+    @property
+    def inputs_by_name(self) -> Mapping[str, Input]:
+        """The inputs of the plan in force."""
+        return self._inputs
 
     def end(self, why: str) -> None:
         """Refuse every later write: a sentence says why."""
@@ -66,13 +87,6 @@ class Binding:
     def plan(self) -> Plan:
         """The plan in force."""
         return self._plan
-
-    def may_write(self, what: str) -> None:
-        """Refuse where nothing may be written now: paused, ended, or inside an expression.
-
-        :raises Paused, Ended, TaskError: so
-        """
-        self._allowed(what)
 
     @property
     def parameters(self) -> Parameters:
@@ -94,7 +108,7 @@ class Binding:
         """Last values of all signals with a link."""
         return {
             name: self.value(name)
-            for name, signal in self._signals.items()
+            for name, signal in self.signals.items()
             if _link(signal) is not None
         }
 
@@ -108,11 +122,45 @@ class Binding:
             timestamp=reading.ns / 1e9,
             connected=reading.connected,
             states=signal.states,
+            link=str(_link(signal) or ""),
         )
 
     def _read(self, signal: Signal) -> Reading:
         refuse_inside_evaluation()
         return self.host.read(signal.name)
+
+    # several at once
+
+    @cached_property
+    def anywhere(self) -> Anywhere:
+        """Any PV by name."""
+        return Anywhere(self)
+
+    def runs(self) -> bool:
+        """Whether the task has not begun to stop."""
+        return self.host.running
+
+    def tagged(self, tags: Iterable[str], pattern: str = "*") -> list[str]:
+        """Names of the signals with all these tags that fit a pattern."""
+        refuse_inside_evaluation()
+        wanted = set(tags)
+        known = {tag for signal in self.signals.values() for tag in signal.tags}
+        for tag in sorted(wanted - known):
+            raise UnknownName(f"no input or output has the tag {tag!r}{nearest(tag, known)}")
+        return [
+            name
+            for name, signal in self.signals.items()
+            if wanted.issubset(signal.tags) and fnmatchcase(name, pattern)
+        ]
+
+    def with_tag(self, names: Any, tag: str | None) -> Any:
+        """What `read` was given, with the signals of a tag at the end."""
+        if tag is None:
+            return names
+        more = self.tagged([tag])
+        if isinstance(names, Mapping):
+            return {**dict.fromkeys(more), **names}
+        return [*names, *(name for name in more if name not in set(names))]
 
     # writing
 
@@ -124,9 +172,9 @@ class Binding:
             self._write_set_point(self._inputs[name], value)
 
     def _write_output(self, signal: Output, value: Any) -> None:
-        self._owned(signal)
+        self.owned(signal)
         fitting = _fit(signal, value)
-        self._allowed(f"output {signal.name!r}")
+        self.allowed(f"output {signal.name!r}")
         self.host.write(signal.name, fitting)
 
     def _write_set_point(self, signal: Input, value: Any) -> None:
@@ -137,7 +185,7 @@ class Binding:
                 "expected a set-point (an input without link) or an output"
             )
         fitting = _in_range(signal, _fit(signal, value))
-        self._allowed(f"input {name!r}")
+        self.allowed(f"input {name!r}")
         self.host.put(name, fitting)
 
     def put_link(self, name: str, value: Any, timeout: float) -> None:
@@ -145,14 +193,14 @@ class Binding:
         signal = self._find(name, "input or output")
         link = _link(signal)
         if link is None:
-            linked = [key for key, item in self._signals.items() if _link(item) is not None]
+            linked = [key for key, item in self.signals.items() if _link(item) is not None]
             raise NotLinked(f"{name!r} has no link{nearest(name, linked)}")
         if isinstance(signal, Output):
-            self._owned(signal)
+            self.owned(signal)
         if not 0 < timeout < float("inf"):
             raise BadValue(f"link_put({name!r}): expected a timeout above 0 s, got {timeout!r}")
         fitting = _fit(signal, value)
-        self._allowed(str(link))
+        self.allowed(str(link))
         self.host.put_link(name, fitting, float(timeout))
 
     def status(self, text: str) -> None:
@@ -160,7 +208,7 @@ class Binding:
         wanted = str(text).upper()
         if wanted not in STATES:
             raise BadValue(f"set_status: expected one of {', '.join(STATES)}, got {text!r}")
-        self._allowed("STATUS")
+        self.allowed("STATUS")
         self.host.status(wanted)
 
     def message(self, text: str) -> None:
@@ -171,7 +219,7 @@ class Binding:
 
     def step_cycle(self) -> None:
         """Count a cycle."""
-        self._allowed("CYCLE_COUNT")
+        self.allowed("CYCLE_COUNT")
         self.host.step_cycle()
 
     # checks
@@ -180,13 +228,17 @@ class Binding:
         known: Mapping[str, Signal] = {
             "input": self._inputs,
             "output": self._outputs,
-        }.get(among, self._signals)  # type: ignore[assignment]
+        }.get(among, self.signals)  # type: ignore[assignment]
         try:
             return known[name]
         except (KeyError, TypeError):
             raise UnknownName(f"no {among} {name!r}{nearest(str(name), known)}") from None
 
-    def _owned(self, signal: Output) -> None:
+    def owned(self, signal: Output) -> None:
+        """Whether the plugin may write an output.
+
+        :raises NotYours: somebody else owns it; says who.
+        """
         if signal.owner == "plugin" or signal.otherwise == "plugin":
             return
         if signal.owner == "transform":
@@ -204,12 +256,21 @@ class Binding:
             by = f"{'rule' if len(ids) == 1 else 'rules'} {', '.join(ids[:3])}{more}"
         raise NotYours(f"output {signal.name!r} belongs to {by}, not to the plugin")
 
-    def _allowed(self, what: str) -> None:
+    def allowed(self, what: str) -> None:
+        """Whether anything may be written now.
+
+        :raises Ended, Paused: it may not; says what is not written.
+        """
         refuse_inside_evaluation()
+        refusal = self.refusal()
+        if refusal:
+            raise (Ended if self._ended else Paused)(f"{what} is not written: {refusal}")
+
+    def refusal(self) -> str:
+        """Why nothing may be written now, or ""."""
         if self._ended:
-            raise Ended(f"{what} is not written: {self._ended}")
-        if not self.host.enabled:
-            raise Paused(f"{what} is not written: the task is paused (ENABLE is 0)")
+            return self._ended
+        return "" if self.host.enabled else "the task is paused (ENABLE is 0)"
 
 
 def _link(signal: Signal) -> Any:

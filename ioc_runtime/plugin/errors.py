@@ -58,8 +58,24 @@ class Stopped(TaskError, RuntimeError):
     """The run of a job is to end; what waits is woken by it."""
 
 
+class InvalidInput(TaskError, OSError):
+    """An input that is needed has no value that may be relied on."""
+
+
+class Skip(Exception):  # noqa: N818 - no error: `raise Skip("beam is off")`
+    """Ends `triggered()`: there was nothing to do in this cycle (TASK_STATUS SKIPPED)."""
+
+
 class PutFailed(TaskError, OSError):
     """A put to another PV was refused, timed out, or has no connection."""
+
+
+class NotAvailable(TaskError, RuntimeError):
+    """Something optional is not installed, or no parameter says where it is."""
+
+
+class ReadFailed(TaskError, OSError):
+    """A PV could not be read: no answer in time, or a value that does not fit."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -6,8 +6,10 @@ of them waits for anything but the task's lock, except `put_link`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+
+from ioc_runtime.plan import Link
 
 
 class Reading(NamedTuple):
@@ -21,6 +23,46 @@ class Reading(NamedTuple):
     """EPICS timestamp in nanoseconds since 1970; 0 when there is none."""
     connected: bool
     """Whether the link is up; always true for a signal without one."""
+
+
+class Asked(Protocol):
+    """A read or write of a PV of others that is under way."""
+
+    sent: bool
+    """Whether it went out to a server."""
+
+    def late(self, timeout: float) -> str:
+        """Why there is no answer after so many seconds."""
+        ...
+
+
+class Fetched(Protocol):
+    """What a PV of others answered."""
+
+    @property
+    def value(self) -> Any:
+        """Number, text, index of a state, a list or an array; None with an error."""
+        ...
+
+    @property
+    def severity(self) -> int:
+        """0 to 3."""
+        ...
+
+    @property
+    def ns(self) -> int:
+        """EPICS timestamp since 1970, or 0."""
+        ...
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states of an enum."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """Why there is no value, or ""."""
+        ...
 
 
 class Run(Protocol):
@@ -61,7 +103,7 @@ class Host(Protocol):
 
     @property
     def mode(self) -> str:
-        """`reactive` or `periodic`."""
+        """`reactive`, `periodic` or `triggered`."""
         ...
 
     @property
@@ -112,6 +154,30 @@ class Host(Protocol):
         Called from the plugin's thread, with a value as the plugin gave it.
 
         :raises PutFailed: refused, no connection, or no answer within `timeout` seconds.
+        """
+        ...
+
+    def fetch(
+        self, links: Sequence[Link], until: float, takers: Sequence[Callable[[Fetched], None]]
+    ) -> Sequence[Asked]:
+        """Read PVs of others, all at once. Never waits.
+
+        Each taker is called at most once, from any thread, and not long after `until`
+        (monotonic) if it was not called by then.
+        """
+        ...
+
+    def send(
+        self,
+        writes: Sequence[tuple[Link, Any]],
+        until: float,
+        takers: Sequence[Callable[[str], None]],
+        refusal: Callable[[], str],
+    ) -> Sequence[Asked]:
+        """Write PVs of others, all at once. Never waits.
+
+        A taker gets "" or the cause of a failure. What is unsent at `until` is never sent;
+        nor is what `refusal` gives a reason against, right before it would be.
         """
         ...
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ioc_runtime.plugin.errors import InvalidInput
+
 INVALID = 3
 
 
@@ -22,6 +24,24 @@ class InputReading:
     """EPICS timestamp in seconds since 1970; 0.0 when there is none."""
     connected: bool
     states: tuple[str, ...] = ()
+    link: str = ""
+    """The PV that it follows; "" for a set-point."""
+
+    def require(self) -> Any:
+        """The value, where it may be relied on.
+
+        :raises InvalidInput: it is not `valid`; the text names the input and its PV. What
+            `triggered()` lets pass of it is an IO_FAILURE.
+        """
+        if self.valid:
+            return self.value
+        follows = f" ({self.link})" if self.link else ""
+        why = "is INVALID"
+        if not self.connected:
+            why = "is not connected"
+        elif self.value is None:
+            why = "has no value yet"
+        raise InvalidInput(f"input {self.name!r}{follows} {why}")
 
     @property
     def valid(self) -> bool:

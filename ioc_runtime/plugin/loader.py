@@ -12,12 +12,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ioc_runtime.plan import Arguments, Job, Plan, Plugin
 from ioc_runtime.plugin import discover
 from ioc_runtime.plugin.api import DeclarativeTask, JobBase, TaskBase
+from ioc_runtime.plugin.callbacks import check_marked, marked
 from ioc_runtime.plugin.errors import PluginError, nearest
 from ioc_runtime.plugin.function_job import function_job, without_job
 from ioc_runtime.plugin.functions import Function, collecting, guarded
@@ -49,7 +50,8 @@ class Loaded:
     def asynchronous(self) -> bool:
         """Whether one of its hooks is `async def`: its thread then runs an event loop."""
         hooks = discover.hooks_of(self.cls)
-        return any(inspect.iscoroutinefunction(getattr(self.cls, h, None)) for h in hooks)
+        names = (*hooks, *(name for name, _ in marked(self.cls)))
+        return any(inspect.iscoroutinefunction(getattr(self.cls, n, None)) for n in names)
 
     def overrides(self, hook: str) -> bool:
         """Whether calling this hook does anything."""
@@ -68,10 +70,11 @@ class Loaded:
             shutil.rmtree(self.temporary, ignore_errors=True)
 
 
-def load(plan: Plan, *, timeout: float = 30.0) -> Loaded:
+def load(plan: Plan, *, directory: str | None = None, timeout: float = 30.0) -> Loaded:
     """Import the plan's plugin, find its class and check that it can be called.
 
-    `timeout` is in seconds; an import that takes longer is given up.
+    `directory` is where its files are, if they were fetched. `timeout` is in seconds; an
+    import that takes longer is given up.
 
     :raises PluginError: with one sentence for a person; the exit code is 15.
     """
@@ -80,6 +83,8 @@ def load(plan: Plan, *, timeout: float = 30.0) -> Loaded:
         raise PluginError("the task has no plugin")
     if plugin.isolation == "process":
         raise PluginError("plugin.isolation: process is not built yet: expected thread")
+    if directory is not None:
+        plugin = replace(plugin, directory=directory, source=None)
     if plugin.source:
         raise PluginError(
             f"plugin.{_kind_of(plugin.source)}: this process loads inline files or a local "
@@ -155,6 +160,7 @@ def _import(plan: Plan, plugin: Plugin, package: Package, temporary: Path | None
     if plan.job is not None:
         given = {"initialize": plan.job.init_args, "execute": plan.job.run_args}
     warnings = discover.check(package, cls, given)
+    check_marked(cls, plan)
     _check_functions(plugin, functions)
     unused = sorted(set(functions) - set(plugin.functions))
     warnings += tuple(

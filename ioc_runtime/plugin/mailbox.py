@@ -1,4 +1,4 @@
-"""What waits for the plugin's thread: changes in order, and one `execute`.
+"""What waits for the plugin's thread: changes and a trigger in order, and one `execute`.
 
 Whoever puts something in is a client thread that holds the task's lock, so nothing
 here waits, and nothing grows without bound: beyond `depth` changes only the newest
@@ -17,6 +17,7 @@ Work = tuple[str, tuple[Any, ...]]
 
 EXECUTE: Final[Work] = ("execute", ())
 STOP: Final[Work] = ("cleanup", ())
+TRIGGERED: Final[Work] = ("triggered", ())
 
 
 class Mailbox:
@@ -33,10 +34,17 @@ class Mailbox:
         self._wake = wake
         self._lock = threading.Lock()
         self._changes: deque[list[Any]] = deque()
+        self._trigger: list[Any] | None = None
+        """Stands among the changes: those before it are heard before the cycle."""
         self._newest: dict[str, list[Any]] = {}
         self._execute = False
         self._executing = False
         self._idle = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether the plugin's thread has done all there was, and waits."""
+        return self._idle
 
     def change(self, key: str, value: Any, old: Any) -> None:
         """An input has a new value."""
@@ -65,11 +73,34 @@ class Mailbox:
             self._rouse()
             return True
 
-    def pause(self) -> None:
-        """Give nothing out from now on."""
+    def trigger(self) -> bool:
+        """Ask for a cycle; False when none may run, or one waits."""
+        with self._lock:
+            if self.stopping or self.paused or self._trigger is not None:
+                return False
+            self._trigger = []
+            self._changes.append(self._trigger)
+            self._rouse()
+            return True
+
+    def withdraw(self) -> bool:
+        """Forget the trigger that waits; False if there is none."""
+        with self._lock:
+            return self._withdraw()
+
+    def _withdraw(self) -> bool:
+        found, self._trigger = self._trigger, None
+        if found is None:
+            return False
+        self._changes = deque(entry for entry in self._changes if entry is not found)
+        return True
+
+    def pause(self) -> bool:
+        """Give nothing out from now on. True: a trigger waited and is forgotten."""
         with self._lock:
             self.paused = True
             self._execute = False
+            return self._withdraw()
 
     def resume(self) -> None:
         """Give out what waits."""
@@ -94,6 +125,9 @@ class Mailbox:
                     return EXECUTE
                 if self._changes:
                     entry = self._changes.popleft()
+                    if entry is self._trigger:
+                        self._trigger = None
+                        return TRIGGERED
                     if self._newest[entry[0]] is entry:
                         del self._newest[entry[0]]
                     return ("on_input_changed", tuple(entry))

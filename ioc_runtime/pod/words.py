@@ -28,7 +28,7 @@ def words(task: Task, pod_uid: str, generation: int | None) -> Words:
         "configHash": task.config_hash,
         "state": task.status,
         "plugin": {"state": task.plugin_state},
-        "source": {},
+        "source": task.options.fetched.source if task.options.fetched is not None else {},
     }
     if generation is not None:
         said["observedGeneration"] = generation

@@ -31,6 +31,7 @@ NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 OBJECT_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 PV_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_:;+\[\]<>{}/-]*$"
+TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 VOTE_PATTERN = r"^[1-9][0-9]?oo[1-9][0-9]?$"
 SIZE_PATTERN = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
 
@@ -39,6 +40,7 @@ PATTERNS = {
     LABEL_PATTERN: "lower-case letters, digits and -, with a letter or digit at both ends",
     OBJECT_PATTERN: "a Kubernetes name: lower-case letters, digits, - and .",
     PV_PATTERN: "the characters of a PV name: letters, digits and _ : ; + - [ ] < > { } /",
+    TAG_PATTERN: "a word of letters, digits and _ . -",
     VOTE_PATTERN: "a vote such as 2oo3",
     SIZE_PATTERN: "a size such as 100Mi",
 }

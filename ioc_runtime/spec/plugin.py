@@ -12,6 +12,7 @@ INLINE_BYTES = 180 * 1024
 FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
 
 FileName = Annotated[str, Field(max_length=253, pattern=FILE_PATTERN)]
+RequirementText = Annotated[str, Field(min_length=1, max_length=500)]
 FileText = Annotated[str, Field(max_length=INLINE_BYTES)]
 
 
@@ -25,12 +26,15 @@ class Git(Model):
     """A Git repository, fetched before the runtime starts."""
 
     url: Annotated[str, Field(min_length=1, max_length=2048)] = Field(
-        description="Address: https, ssh, or a path that the init container sees."
+        description="Address: https, ssh, or a path that the init container sees. No password "
+        "in it: it belongs into the Secret."
     )
     ref: Word = Field("HEAD", description="Branch, tag or commit; resolved once to a commit.")
     path: str = Field("", max_length=1024, description="Directory of the plugin inside it.")
     secret_ref: SecretRef | None = Field(
-        None, description="Credentials: `username` and `password`, or `identity`."
+        None,
+        description="Credentials: `password` (or a token) and `username`, or `identity` and "
+        "`known_hosts`; `ca.crt` for a server of your own.",
     )
     submodules: bool = Field(False, description="Whether submodules are fetched too.")
 
@@ -72,10 +76,14 @@ class Plugin(Model):
         pattern=NAME_PATTERN,
         description="Class to use; by default the only one the plugin's own modules define.",
     )
-    requirements: list[Word] = Field(
+    requirements: list[RequirementText] = Field(
         default_factory=list,
         max_length=200,
-        description="Python packages it needs, as in requirements.txt.",
+        description="Python packages it needs beside those of the image, as `scipy>=1.14,<2`.",
+    )
+    requirements_from: FileName | None = Field(
+        None,
+        description="A requirements.txt or pyproject.toml of the plugin that names more of them.",
     )
     functions: list[Name] = Field(
         default_factory=list,

@@ -6,14 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ioc_runtime.spec.base import Link, Model, Seconds
+from ioc_runtime.spec.base import TAG_PATTERN, Link, Model, Seconds
 
 MOST_SIGNALS = 1000
 LONGEST_ARRAY = 100_000
 LONGEST_BUFFER = 100_000
 MOST_STATES = 16
+MOST_TAGS = 20
 
 Severity = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
+Tag = Annotated[str, Field(max_length=60, pattern=TAG_PATTERN)]
 State = Annotated[str, Field(min_length=1, max_length=25)]
 
 
@@ -74,6 +76,11 @@ class Signal(Model):
         ge=1,
         le=LONGEST_BUFFER,
         description="Keeps so many valid samples as `<name>_buf` in expressions.",
+    )
+    tags: list[Tag] = Field(
+        default_factory=list,
+        max_length=MOST_TAGS,
+        description="Words by which a plugin chooses inputs and outputs.",
     )
     max_age: float | None = Field(
         None,

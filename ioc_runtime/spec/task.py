@@ -23,8 +23,10 @@ from ioc_runtime.spec.signals import MOST_SIGNALS, Input, Output
 API_VERSION = "ioc-operator.dev/v1alpha1"
 MOST_DATABASES = 16
 LARGEST_DATABASE = 64 * 1024
+MOST_WAITING = 10
 
 DatabaseText = Annotated[str, Field(max_length=LARGEST_DATABASE)]
+Prefix = Annotated[str, Field(min_length=1, max_length=100, pattern=PV_PATTERN)]
 PvName = Annotated[str, Field(max_length=60, pattern=PV_PATTERN)]
 
 
@@ -50,12 +52,50 @@ class Common(Deploy):
         max_length=1000,
         description="Constants of expressions, given to the plugin too.",
     )
+    prefixes: dict[Name, Prefix] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Starts of other IOCs' PV names, by the key that stands for them: "
+        "`{key}NAME` in links, and in what the plugin reads and writes.",
+    )
     aliases: dict[Word, PvName] = Field(
         default_factory=dict,
         max_length=100,
         description="Second name of a standard PV, both without prefix.",
     )
     plugin: Plugin | None = Field(None, description="Python code of the user.")
+
+
+class Trigger(Model):
+    """The cycle of mode triggered: what starts it, and what happens when it takes too long."""
+
+    while_busy: Literal["queue", "reject"] = Field(
+        "queue",
+        description="What becomes of a TRIGGER while a cycle runs: it waits for a cycle of its "
+        "own, or it is rejected and counted in REJECTED.",
+    )
+    queue_length: int = Field(
+        1,
+        ge=1,
+        le=MOST_WAITING,
+        description="Triggers that may wait (`whileBusy: queue`); further ones are rejected.",
+    )
+    period: float | None = Field(
+        None, ge=0.01, le=86_400, description="Seconds between cycles that a timer starts."
+    )
+    stall_limit: float | None = Field(
+        None,
+        ge=0.1,
+        le=86_400,
+        description="Seconds after which a cycle that still runs is shown as STALLED.",
+    )
+    kill_after: float | None = Field(
+        None,
+        ge=0,
+        le=86_400,
+        description="Seconds after `stallLimit` at which the process ends with exit code 13, to "
+        "be started again.",
+    )
 
 
 class TaskSpec(Common):
@@ -69,6 +109,7 @@ class TaskSpec(Common):
     period: float = Field(
         1.0, ge=0.001, le=86_400, description="Seconds between passes in periodic mode."
     )
+    trigger: Trigger = Field(default_factory=Trigger, description="The cycle in triggered mode.")
     transforms: list[Transform] = Field(
         default_factory=list, max_length=MOST_RULES, description="Computed outputs."
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ioc_runtime.engine.engine import EnginePaused
+from ioc_runtime.plan import Link
 from ioc_runtime.plugin.errors import BadValue, Paused, PutFailed
-from ioc_runtime.plugin.host import Reading
+from ioc_runtime.plugin.host import Asked, Reading
 from ioc_runtime.standard import STATUS_STATES
 
 if TYPE_CHECKING:
@@ -85,6 +86,30 @@ class TaskHost:
         from ioc_runtime.epics.any_pv import any_pv
 
         return any_pv(scheme)
+
+    def fetch(
+        self, links: Sequence[Link], until: float, takers: Sequence[Callable[[Any], None]]
+    ) -> Sequence[Asked]:
+        from ioc_runtime.epics.remote import Request
+
+        pairs = zip(links, takers, strict=True)
+        requests = [Request(link, until, taker) for link, taker in pairs]
+        self._task.remote.read(requests)
+        return requests
+
+    def send(
+        self,
+        writes: Sequence[tuple[Link, Any]],
+        until: float,
+        takers: Sequence[Callable[[str], None]],
+        refusal: Callable[[], str],
+    ) -> Sequence[Asked]:
+        from ioc_runtime.epics.remote import Request
+
+        pairs = zip(writes, takers, strict=True)
+        requests = [Request(link, until, taker, value, refusal) for (link, value), taker in pairs]
+        self._task.remote.write(requests)
+        return requests
 
     def message(self, text: str, severity: int = 0) -> None:
         with self._task.events.lock:

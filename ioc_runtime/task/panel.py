@@ -79,6 +79,10 @@ class Panel:
             self._posted[name] = value
             self._served.standard(name, value, severity)
 
+    def show(self, name: str, value: Any, severity: int = 0) -> None:
+        """Write a standard PV, new or not; None makes it INVALID with the value it has."""
+        self._served.standard(name, value, severity)
+
     def _counters(self) -> None:
         counters, engine = self._task.counters, self._task.engine
         self.post("HEARTBEAT", counters.heartbeat)

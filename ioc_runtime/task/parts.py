@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.names.directory import Directory, Missing
     from ioc_runtime.epics.served import Served
+    from ioc_runtime.plugin.fetched import Fetched
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.state import StateFile
     from ioc_runtime.task.record_file import RecordFile
@@ -57,6 +58,8 @@ class Options:
     """Seconds between snapshots that are said; None: none."""
     search: bool = True
     """Look for the task's own names on the network before serving them."""
+    fetched: Fetched | None = None
+    """What was made ready of the plugin before this process started."""
     record: Path | None = None
     """File that every event goes to, for a replay."""
 
@@ -104,7 +107,7 @@ def open_state(
     return state, Restored(kept.latches, setpoints, lost=kept.problem is not None)
 
 
-def load_plugin(plan: Plan) -> Loaded | None:
+def load_plugin(plan: Plan, fetched: Fetched | None = None) -> Loaded | None:
     """The plugin's code, imported and checked; None for a plan without one.
 
     :raises CannotStart: it cannot be loaded.
@@ -114,12 +117,17 @@ def load_plugin(plan: Plan) -> Loaded | None:
     from ioc_runtime.plugin.errors import PluginError
     from ioc_runtime.plugin.loader import load
 
+    if fetched is not None:
+        fetched.use_packages()
     try:
-        loaded = load(plan)
+        loaded = load(plan, directory=fetched.directory if fetched is not None else None)
     except PluginError as error:
         if error.traceback:
             log.error("%s", error.traceback)
         raise CannotStart("PluginFailed", f"plugin: {error}") from None
+    if plan.mode == "triggered" and not loaded.overrides("triggered"):
+        what = f"plugin: the mode is triggered, but {loaded.cls.__name__} has no triggered()"
+        raise CannotStart("PluginFailed", what)
     for warning in loaded.warnings:
         log.warning("plugin: %s", warning)
     return loaded

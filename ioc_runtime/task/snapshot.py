@@ -20,8 +20,10 @@ def snapshot(task: Task, now: float) -> dict[str, Any]:
         if name in rules:
             rules[name].append(rule.id)
     reaction = counters.reaction()
-    job = {} if task.job is None else {"job": task.job.shown()}
-    return job | {
+    own = {} if task.job is None else {"job": task.job.shown()}
+    if task.cycles is not None:
+        own["cycle"] = task.cycles.shown()
+    return own | {
         "state": task.status if task.job is None else task.job.state,
         "message": task.panel.text,
         "inputs": [_input(state) for state in engine.inputs],
@@ -32,6 +34,7 @@ def snapshot(task: Task, now: float) -> dict[str, Any]:
         "heartbeat": counters.heartbeat,
         "errors": engine.errors,
         "uptime": task.uptime,
+        "plugin": task.plugin_at_work,
     }
 
 

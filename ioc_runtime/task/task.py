@@ -19,8 +19,11 @@ from ioc_runtime.shape import plan_shape
 from ioc_runtime.standard import LOG_LEVELS, STATUS_STATES
 from ioc_runtime.task import parts
 from ioc_runtime.task.counters import Counters
+from ioc_runtime.task.crew import TaskCrew
+from ioc_runtime.task.cycles import Cycles
 from ioc_runtime.task.events import Events, Post
 from ioc_runtime.task.host import TaskHost
+from ioc_runtime.task.interface import interface
 from ioc_runtime.task.logs import LogKeeper
 from ioc_runtime.task.loop import TURN, Loop
 from ioc_runtime.task.panel import Panel
@@ -32,9 +35,11 @@ if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
     from ioc_runtime.epics.links import Links
     from ioc_runtime.epics.names.directory import Directory
+    from ioc_runtime.epics.remote import Remote
     from ioc_runtime.job.job import Job
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
+    from ioc_runtime.plugin.verdict import Verdict
     from ioc_runtime.state import StateFile
     from ioc_runtime.task.record_file import RecordFile
 
@@ -88,9 +93,12 @@ class Task:
         self._loaded: Loaded | None = None
         self._record: RecordFile | None = None
         self._links: Links | None = None
+        self._remote: Remote | None = None
         self._directories: list[Directory] = []
         self._loop: Loop | None = None
         self._runner: PluginRunner | None = None
+        self.cycles: Cycles | None = None
+        """Of a task in triggered mode."""
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
         self._outputs = {signal.name: i for i, signal in enumerate(plan.outputs)}
 
@@ -118,7 +126,7 @@ class Task:
         if options.state_directory is not None:
             directory = options.state_directory
             self._state, restored = parts.open_state(plan, directory, self._state_problem)
-        self._loaded = parts.load_plugin(plan)
+        self._loaded = parts.load_plugin(plan, options.fetched)
         functions = self._loaded.functions if self._loaded is not None else {}
         self.engine, self._record = parts.make_engine(plan, functions, restored, options.record)
         self.events = Events(self.engine, self, self.counters)
@@ -127,6 +135,8 @@ class Task:
         self._served, said = parts.serve(plan, options, self._put, self._audit)
         self.sayings.say("ports", **said)
         self.records = len(self._served.names)
+        for line in interface(plan, self._served.records):
+            log.info("%s", line)
         self.writers.extend(self._served.writers)
         self.rule_writers.extend(self._served.rule_writers)
         if self._served.together is not None:
@@ -138,13 +148,12 @@ class Task:
         self.panel = Panel(self, self._served)
         self.panel.first(restored.lost)
         self._open_links()
-        periodic = plan.mode == "periodic"
-        self._loop = Loop(self, plan.period if periodic else None, turn=self._pace())
+        self._loop = Loop(self, self._period(), turn=self._pace())
         self.events.on_timer = self._loop.kick
-        self._whole.set()
         self.events.do(self.engine.start)
         self.running = True
         self._start_plugin()
+        self._whole.set()
         self.show_status()
         self._loop.start()
 
@@ -153,6 +162,9 @@ class Task:
         self.running = False
         if self._runner is not None:
             self._runner.stop(PLUGIN_STOP)
+        if self.cycles is not None:
+            with self.events.lock:
+                self.cycles.stop()
         if not self.exit_code:
             self._ended = True
         self.show_status()
@@ -167,6 +179,8 @@ class Task:
             self._loop.stop(LOOP_STOP)
         if self._links is not None:
             self._links.close(LINKS_STOP)
+        if self._remote is not None:
+            self._remote.close(LINKS_STOP)
         for directory in self._directories:
             directory.close()
         if self._state is not None:
@@ -195,7 +209,10 @@ class Task:
         if self._runner is not None:
             self._runner.reload(plan)
         if self._loop is not None:
-            self._loop.change(plan.period if plan.mode == "periodic" else None, self._pace())
+            self._loop.change(self._period(), self._pace())
+        if self.cycles is not None:
+            with self.events.lock:
+                self.cycles.change(plan.trigger)
         return held
 
     @property
@@ -226,12 +243,28 @@ class Task:
             failed=self._plugin_failed,
             recovered=self._plugin_recovered,
             ended=self._plugin_ended,
+            cycled=self._cycled,
         )
         with self._switching:
             if not self.engine.enabled:
                 runner.pause()
             self._runner = runner  # before it starts: it is to hear of every change
+        if self._served.trigger is not None:
+            self.cycles = Cycles(
+                self.plan.trigger,
+                self._served.trigger,
+                self.panel,
+                TaskCrew(self, runner),
+                time.monotonic,
+            )
         runner.start()
+
+    def _period(self) -> float | None:
+        """Of the loop's grid, if it has one."""
+        plan = self.plan
+        if plan.mode == "triggered":
+            return plan.trigger.period
+        return plan.period if plan.mode == "periodic" else None
 
     def _pace(self) -> float:
         """Seconds between two looks for sources that are quiet."""
@@ -305,6 +338,9 @@ class Task:
         index = self._inputs.get(name)
         if index is not None:
             self.events.put(index, value)
+        elif name == "TRIGGER" and self.cycles is not None:
+            with self.events.lock:
+                self.cycles.heard()
         elif name == "ENABLE":
             self.enable(bool(value))
         elif name == "CLEAR":
@@ -321,9 +357,11 @@ class Task:
         with self._switching:
             if on == self.engine.enabled:
                 return
-            if self._runner is not None and not on:
-                self._runner.pause()
+            dropped = self._runner is not None and not on and self._runner.pause()
             self.events.do(self.engine.enable, on)
+            if self.cycles is not None and not on:
+                with self.events.lock:
+                    self.cycles.paused(dropped)
             if self._runner is not None and on:
                 self._runner.resume()
         log.info("enabled" if on else "paused")
@@ -332,6 +370,8 @@ class Task:
     def _reset(self) -> None:
         with self.events.lock:
             self.counters.reset()
+            if self.cycles is not None:
+                self.cycles.reset()
         self.events.do(self.engine.reset)
         for index, signal in enumerate(self.plan.inputs):
             if signal.link is not None:
@@ -366,6 +406,20 @@ class Task:
         self.sayings.say("error", reason="PluginFailed", text=sentence, exit=exit_code)
         self.end(exit_code)
 
+    def _cycled(self, verdict: Verdict) -> None:
+        with self.events.lock:
+            if self.cycles is not None:
+                self.counters.cycles += 1
+                self.cycles.ended(verdict)
+
+    def give_up(self, reason: str, sentence: str, exit_code: int) -> None:
+        """End the process: somebody is to start it again. With the task's lock."""
+        self.last_error = (reason, sentence, time.time())
+        log.error("%s", sentence)
+        self.panel.message(sentence, 2)
+        self.sayings.say("error", reason=reason, text=sentence, exit=exit_code)
+        self.end(exit_code)
+
     # --- the loop's work (see `Work`)
 
     @property
@@ -378,6 +432,10 @@ class Task:
 
     def cycle(self, missed: int) -> None:
         if not self.engine.enabled:
+            return
+        if self.cycles is not None:
+            with self.events.lock:
+                self.counters.overruns += self.cycles.timer(missed)
             return
         self.events.do(self.engine.full_pass)
         overruns = missed
@@ -392,11 +450,14 @@ class Task:
     def beat(self) -> None:
         with self.events.lock:
             self.counters.heartbeat += 1
-            if self.plan.mode != "periodic":
+            if self.plan.mode == "reactive":
                 self.counters.cycles += 1
 
     def turn(self, now: float) -> None:
         self._ask_quiet_sources(now)
+        if self.cycles is not None:
+            with self.events.lock:
+                self.cycles.tick()
         self.panel.refresh(now)
 
     def _ask_quiet_sources(self, now: float) -> None:
@@ -438,6 +499,18 @@ class Task:
             return "ended"
         return "failed" if self._failing else "loaded"
 
+    @property
+    def plugin_at_work(self) -> dict[str, Any]:
+        """For a snapshot: whether the plugin waits, and nothing of the task's is on its way to
+        a link; how often the plugin failed, and how it did last.
+        """
+        runner, writing = self._runner, self.links.busy
+        if runner is None:
+            return {"idle": not writing, "failures": 0, "error": ""}
+        error = self.last_error[1] if self.last_error else ""
+        idle = runner.idle and not writing
+        return {"idle": idle, "failures": runner.failures, "error": error}
+
     def last_turn(self) -> float:
         """When the loop began its last turn, monotonic."""
         return self._loop.last_turn if self._loop is not None else time.monotonic()
@@ -445,6 +518,16 @@ class Task:
     @property
     def uptime(self) -> int:
         return int(time.monotonic() - self._began)
+
+    @property
+    def remote(self) -> Remote:
+        """PVs that the plugin reads and writes by name; made when it first does."""
+        with self._switching:
+            if self._remote is None:
+                from ioc_runtime.epics.remote import Remote
+
+                self._remote = Remote()
+            return self._remote
 
     @property
     def links(self) -> Links:

@@ -64,6 +64,7 @@ QUEUED: Final = "Queued"
 RETRYING: Final = "Retrying"
 ENDING: Final = "Ending"
 SUSPENDING: Final = "Suspending"
+FETCHING: Final = "Fetching"
 # Not as it should be.
 NOT_READY: Final = "NotReady"
 NODE_LOST: Final = "NodeLost"
@@ -84,6 +85,20 @@ UNSCHEDULABLE: Final = "Unschedulable"
 RUNTIME_TOO_OLD: Final = "RuntimeTooOld"
 PLAN_REFUSED: Final = "PlanRefused"
 PLUGIN_FAILED: Final = "PluginFailed"
+SOURCE_NOT_FOUND: Final = "SourceNotFound"
+AUTH_FAILED: Final = "AuthFailed"
+REF_NOT_FOUND: Final = "RefNotFound"
+HOST_KEY_MISMATCH: Final = "HostKeyMismatch"
+TLS_FAILED: Final = "TlsFailed"
+TIMEOUT: Final = "Timeout"
+TOO_LARGE: Final = "TooLarge"
+BAD_SOURCE: Final = "BadSource"
+DISK_FULL: Final = "DiskFull"
+FETCH_FAILED: Final = "FetchFailed"
+REQUIREMENT_CONFLICT: Final = "RequirementConflict"
+REQUIREMENT_NOT_FOUND: Final = "RequirementNotFound"
+INDEX_UNREACHABLE: Final = "IndexUnreachable"
+BUILD_FAILED: Final = "BuildFailed"
 RUN_FAILED: Final = "RunFailed"
 JOB_DELETED: Final = "JobDeleted"
 # Of the other conditions.
@@ -114,6 +129,8 @@ REASONS: Final[Mapping[str, str]] = {
     QUEUED: "The run has not started yet.",
     RETRYING: "An attempt has failed, and the next one is about to start.",
     ENDING: "The code of the run has ended, and its outcome is being recorded.",
+    FETCHING: "The code and packages of an edited plugin are fetched and tried; what ran before "
+    "runs on.",
     SUSPENDING: "It is suspended, and its pod is still ending.",
     NOT_READY: "The pod's readiness probe fails: the PVs may not answer.",
     NODE_LOST: "The pod's node does not answer: the PVs may or may not be served.",
@@ -135,6 +152,21 @@ REASONS: Final[Mapping[str, str]] = {
     "runs on.",
     PLAN_REFUSED: "The runtime could not take over the configuration; the last good one runs on.",
     PLUGIN_FAILED: "The plugin could not be loaded, or has failed.",
+    SOURCE_NOT_FOUND: "There is no repository, directory or ConfigMap there, or its server does "
+    "not answer.",
+    AUTH_FAILED: "The Git server wants credentials, or other ones.",
+    REF_NOT_FOUND: "The repository has no such branch, tag or commit (any more).",
+    HOST_KEY_MISMATCH: "The Git server's ssh key is not the one in `known_hosts`.",
+    TLS_FAILED: "The Git server's certificate is not trusted.",
+    TIMEOUT: "The plugin's code or packages did not come in time.",
+    TOO_LARGE: "The plugin has more bytes or files than it may have.",
+    BAD_SOURCE: "The source holds what a plugin may not have, as a link that leads out of it.",
+    DISK_FULL: "There is no room for the plugin's code or packages.",
+    FETCH_FAILED: "Git failed in another way; the message has its words.",
+    REQUIREMENT_CONFLICT: "The plugin asks for another version of a package of the image.",
+    REQUIREMENT_NOT_FOUND: "There is no such package or version in the index.",
+    INDEX_UNREACHABLE: "The package index does not answer.",
+    BUILD_FAILED: "A package that the plugin asks for could not be built.",
     RUN_FAILED: "The run has failed for good; an edit or a new `runId` starts the next.",
     JOB_DELETED: "Somebody has deleted the run's Job before it was over; it is not run again.",
     SUSPENDED_BY_SPEC: "`spec.suspend` is true.",
@@ -148,6 +180,15 @@ REASONS: Final[Mapping[str, str]] = {
     NO_LIVE_REPORT: "Nothing that is known comes from the pod that lives now.",
 }
 """Meaning of each reason, in the order of the groups above."""
+
+OF_PLUGINS: Final = frozenset(
+    {
+        *(SOURCE_NOT_FOUND, AUTH_FAILED, REF_NOT_FOUND, HOST_KEY_MISMATCH, TLS_FAILED, TIMEOUT),
+        *(TOO_LARGE, BAD_SOURCE, DISK_FULL, FETCH_FAILED, REQUIREMENT_CONFLICT),
+        *(REQUIREMENT_NOT_FOUND, INDEX_UNREACHABLE, BUILD_FAILED, PLUGIN_FAILED),
+    }
+)
+"""Reasons that a container gives as its last words when its plugin is not to be had."""
 
 
 def set_condition(

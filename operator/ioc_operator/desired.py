@@ -47,6 +47,8 @@ class Wanted:
     created: str
     spec: Mapping[str, Any]
     annotations: Mapping[str, str]
+    kept: Mapping[str, str] | None = None
+    """url, ref and commit of its plugin, as an earlier start has found them (`source.py`)."""
 
     @property
     def suspend(self) -> bool:
@@ -78,6 +80,19 @@ class Wanted:
         """Whether there is a Service in front of it."""
         service = _map(_map(self.spec.get("network")).get("service"))
         return service.get("enabled", True) is not False
+
+    @property
+    def plugin(self) -> Mapping[str, Any]:
+        """`spec.plugin`; empty without one."""
+        return _map(self.spec.get("plugin"))
+
+    @property
+    def fetches(self) -> bool:
+        """Whether its plugin has to be made ready before its pod can serve."""
+        plugin = self.plugin
+        return any(
+            plugin.get(field) for field in ("git", "configMap", "requirements", "requirementsFrom")
+        )
 
     @property
     def probe_port(self) -> int:
@@ -137,7 +152,11 @@ class Wanted:
 
     def input_hash(self, settings: Settings, default: str) -> str:
         """Of all that its children are made from; `default` as for `image`."""
-        return digest([self.manifest, default, settings.image_pull_policy, BUILDERS, __version__])
+        more: list[object] = [dict(self.kept)] if self.kept else []
+        if self.fetches:
+            more += [settings.plugin_cache, settings.plugin_index]
+        policy = settings.image_pull_policy
+        return digest([self.manifest, default, policy, BUILDERS, __version__, *more])
 
 
 @dataclass(frozen=True)

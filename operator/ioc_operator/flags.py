@@ -76,6 +76,15 @@ def filled(value: str) -> str:
     return value
 
 
+def cache(value: str) -> str:
+    """A place for what plugins are made of."""
+    kind, _, name = value.partition(":")
+    absolute = kind == "host" and name.startswith("/")
+    if value and not absolute and not (kind == "claim" and name):
+        raise ValueError("claim:NAME or host:/PATH")
+    return value
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """One of these, in whatever case."""
 
@@ -137,6 +146,21 @@ FLAGS: Final = (
         "ClusterRole that runtimes report with",
         filled,
         "NAME",
+    ),
+    Flag(
+        "plugin_cache",
+        "keeps code and packages of plugins: claim:NAME of a claim in each namespace, or "
+        "host:PATH on each node; nothing outlives a pod without it",
+        cache,
+        "PLACE",
+        variable="IOC_PLUGIN_CACHE",
+    ),
+    Flag(
+        "plugin_index",
+        "ConfigMap and Secret of a task's namespace, if there, that say where packages come from",
+        filled,
+        "NAME",
+        variable="IOC_PLUGIN_INDEX",
     ),
     Flag(
         "namespaces",

@@ -31,9 +31,16 @@ SHAPE: Final = f"{GROUP}/shape"
 TEMPLATE: Final = f"{GROUP}/template"
 """Of a StatefulSet and its pod: the hash of the template that the pod was made from."""
 CONFIG: Final = f"{GROUP}/config"
+SOURCE: Final = f"{GROUP}/source"
+"""Of a ConfigMap: url, ref and commit that its plugin was found at, as JSON."""
+FETCHED: Final = f"{GROUP}/fetched"
+"""Of a StatefulSet and of a check: the hash of what its plugin is made of."""
 IMAGE: Final = f"{GROUP}/image"
 RECONCILE: Final = f"{GROUP}/reconcile"
 REQUESTED_AT: Final = f"{GROUP}/requestedAt"
+
+CHECK: Final = "ioc-check"
+"""Application name of pods that try a plugin: they serve nothing."""
 
 CONTAINER: Final = "ioc"
 """The container that serves."""
@@ -62,6 +69,11 @@ def config_name(task: str) -> str:
 def pod_name(task: str) -> str:
     """Pod of a task."""
     return f"{task}-0"
+
+
+def check_name(task: str, made_of: str) -> str:
+    """Job, and ConfigMap, of the try of a plugin, after the hash of what is tried."""
+    return f"{task[:50]}-check-{made_of[:8]}"
 
 
 def run_name(job: str, number: int) -> str:

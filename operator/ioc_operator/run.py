@@ -13,6 +13,16 @@ operator dies, a run happens at most once:
 | the release | a run with a uid, a Job | `Watch` |
 | (the Job was deleted by somebody) | a run with a uid, no Job | `Lost`: never again |
 
+A run that is suspended while it goes on loses its Job: one that is only suspended would
+fail by the exit code (16) that its pod ends with. Its number stays, and a new Job goes on
+with it later:
+
+| died after | found | done |
+|---|---|---|
+| nothing | a run with a uid, a Job that was released | `Stop`: record that it is to go |
+| that record | `stopped` is its uid, the Job is there | `Remove` the Job, with its pod |
+| the deletion | `stopped` is its uid, no Job | `Forget` the uid: it may be made anew |
+
 Only a change of specHash (which covers runId) begins a new run, and not before the
 present one is over. While it is suspended nothing is begun or created: an edit made
 meanwhile is what will run.
@@ -56,6 +66,8 @@ class Recorded:
     """uid of its Job; "" until that was recorded."""
     over: bool = False
     """It is Complete or Failed."""
+    stopped: bool = False
+    """Its Job is being taken away because of a suspension."""
 
     @classmethod
     def read(cls, run: Any) -> Recorded | None:
@@ -65,11 +77,13 @@ class Recorded:
         number = run.get("number")
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             return None
+        job = str(run.get("job") or "")
         return cls(
             number=number,
             spec_hash=str(run.get("specHash") or ""),
-            job=str(run.get("job") or ""),
+            job=job,
             over=bool(run.get("completionTime")),
+            stopped=bool(job) and run.get("stopped") == job,
         )
 
 
@@ -97,14 +111,28 @@ class Record:
 
 @dataclass(frozen=True)
 class Release:
-    """Let the Job begin, or go on."""
+    """Let the Job begin."""
 
     number: int
 
 
 @dataclass(frozen=True)
-class Suspend:
-    """Stop the Job for now; its pod goes."""
+class Stop:
+    """Record that its Job is to go, since it is suspended."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Delete its Job, and wait until its pod is gone."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Record that it has no Job: it has been removed."""
 
     number: int
 
@@ -121,7 +149,7 @@ class Lost:
     number: int
 
 
-Step = Begin | Create | Record | Release | Suspend | Watch | Lost
+Step = Begin | Create | Record | Release | Stop | Remove | Forget | Watch | Lost
 
 
 def next_step(
@@ -138,13 +166,17 @@ def next_step(
         return Watch()
     if job is None:
         if recorded.job:
-            return Lost(recorded.number)
+            return Forget(recorded.number) if recorded.stopped else Lost(recorded.number)
         return Watch() if suspend else Create(recorded.number)
     if recorded.job != job.uid:
         # Of another uid: somebody has made a Job of that name after ours was deleted.
         return Lost(recorded.number) if recorded.job else Record(recorded.number, job.uid)
-    if job.complete or job.failure is not None:
+    if job.complete:
         return Watch()
-    if job.suspended != suspend:
-        return Suspend(recorded.number) if suspend else Release(recorded.number)
-    return Watch()
+    if recorded.stopped:
+        return Watch() if job.deleting else Remove(recorded.number)
+    if job.failure is not None or job.suspended == suspend:
+        return Watch()
+    if suspend:
+        return Stop(recorded.number)
+    return Release(recorded.number)

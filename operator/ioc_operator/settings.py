@@ -16,6 +16,12 @@ class Settings:
     """Of the default image; empty: the cluster's own rule."""
     runtime_cluster_role: str = "ioc-operator-runtime"
     """ClusterRole that every namespace's ServiceAccount of runtimes is bound to."""
+    plugin_cache: str = ""
+    """Where pods keep what plugins are made of, for all tasks of a namespace: `claim:NAME`
+    of a PersistentVolumeClaim there, or `host:PATH` of a directory on each node."""
+    plugin_index: str = "ioc-plugin-index"
+    """ConfigMap and Secret of a task's namespace that say where packages come from; neither
+    has to be there."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty: all of them."""
     label_selector: str = ""

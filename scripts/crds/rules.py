@@ -208,6 +208,12 @@ RULES: Final[Mapping[str, tuple[Said, ...]]] = {
             f"files: expected at most {INLINE_BYTES} bytes in all",
         ),
     ),
+    "Trigger": (
+        (
+            "!has(self.killAfter) || has(self.stallLimit)",
+            "killAfter: expected `stallLimit` with it: the time counts from there",
+        ),
+    ),
     "Storage": (
         (
             "self == oldSelf",
@@ -232,6 +238,10 @@ RULES: Final[Mapping[str, tuple[Said, ...]]] = {
             f"self.prefix.size() + r.id.size() <= {NAME_MAX - len(RULE_PREFIX)})",
             f"rules: expected ids of at most {NAME_MAX - len(RULE_PREFIX)} characters, the "
             f"prefix included ({RULE_PREFIX} comes before them)",
+        ),
+        (
+            "!has(self.mode) || self.mode != 'triggered' || has(self.plugin)",
+            "plugin: expected one with triggered(): in mode triggered there is nothing else to run",
         ),
         (
             "!has(self.transforms) || self.transforms.all(t, "

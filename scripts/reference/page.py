@@ -71,6 +71,12 @@ Behind the task's prefix. `aliases` gives one a second name. CLEAR and RESET go 
 by themselves; each put of 1 counts.
 
 {standard}
+## PVs of a task in triggered mode
+
+Beside those of every task. [plugins.md](plugins.md#triggered) says how they work
+together. What starts with TRIGGER: is the runtime's own and of no use to others.
+
+{standard_triggered}
 ## PVs of every job
 
 Behind the job's prefix, and with aliases as those of a task. What is not described here
@@ -121,6 +127,7 @@ def page() -> str:
         forms=expressions.forms(),
         functions=expressions.functions(),
         standard=runtime.standard(),
+        standard_triggered=runtime.standard_triggered(),
         standard_of_jobs=runtime.standard_of_jobs(),
         exits=runtime.exits(),
         conditions=status.conditions(),

@@ -19,6 +19,7 @@ from ioc_runtime.standard import (
     RULE_STATES,
     STANDARD,
     STATS_PREFIX,
+    TRIGGERED,
     StandardPV,
     rule_pv,
 )
@@ -43,6 +44,7 @@ _EXITS: Final = (
     (EXIT_EXCEPTION, "a fault of the runtime at its start"),
     (TOO_MANY_FAILURES, "a hook of a task's plugin failed `maxFailures` times in a row"),
     (EXIT_EXCEPTION, "a job raised anything else"),
+    (EXIT_STALLED, "a cycle in triggered mode did not end (`trigger.killAfter`)"),
     (EXIT_STALLED, "a job was not done within `runTimeoutSeconds`"),
     (EXIT_ABORTED, "a job was aborted by CMD:ABORT"),
     (
@@ -65,6 +67,14 @@ def standard() -> str:
     return table(("PV", *_COLUMNS), rows)
 
 
+def standard_triggered() -> str:
+    """The PVs that tasks have in triggered mode only."""
+    _, _, records = declare(Plan("t", "", "P:", mode="triggered"))
+    own = records[len(STANDARD) :]
+    rows = [_row(pv, record) for pv, record in zip(TRIGGERED, own, strict=True)]
+    return table(("PV of mode triggered", *_COLUMNS), rows)
+
+
 def standard_of_jobs() -> str:
     """The PVs that jobs have and tasks have not."""
     _, _, records = declare(Plan("t", "", "P:", kind="IocJob"))
@@ -79,7 +89,8 @@ def standard_of_jobs() -> str:
 
 def _row(pv: StandardPV, record: Record) -> tuple[str, ...]:
     who = "operators" if pv.operator else ""
-    return code(pv.name), record.type, _holds(pv), who, pv.meaning
+    names = ", ".join(map(code, (pv.name, *pv.also)))
+    return names, record.type, _holds(pv), who, pv.meaning
 
 
 def exits() -> str:

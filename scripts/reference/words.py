@@ -28,6 +28,7 @@ TITLES: Final[dict[str, str]] = {
     "Output": "Outputs",
     "Range": "Ranges",
     "Alarms": "Alarm limits",
+    "Trigger": "The cycle of mode triggered",
     "Transform": "Transforms",
     "Rule": "Rules",
     "Plugin": "Plugin",

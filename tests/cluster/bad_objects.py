@@ -264,6 +264,21 @@ OF_NAMES: Final = (
         "outputs: expected names that no input has",
     ),
     Bad(
+        "triggered without a plugin",
+        {"mode": "triggered"},
+        "plugin: expected one with triggered(): in mode triggered there is nothing else to run",
+    ),
+    Bad(
+        "an end of stalled cycles without a limit",
+        {"mode": "triggered", "plugin": PLUGIN, "trigger": {"killAfter": 5}},
+        "killAfter: expected `stallLimit` with it: the time counts from there",
+    ),
+    Bad(
+        "a limit of cycles below the clock of the loop",
+        {"mode": "triggered", "plugin": PLUGIN, "trigger": {"stallLimit": 0.05}},
+        "expected a number of at least 0.1",
+    ),
+    Bad(
         "a transform of nothing",
         {"outputs": {"o": FLOAT}, "transforms": [{"output": "p", "expression": "1"}]},
         "transforms: expected the name of an output in each `output`",

@@ -37,7 +37,10 @@ class Seen:
 
     @property
     def pods(self) -> list[Object]:
-        return [child for child in self.children if child["kind"] == "Pod"]
+        """Those that serve, or are to: the try of a plugin (`ioc-check`) does not."""
+        name = "app.kubernetes.io/name"
+        found = [child for child in self.children if child["kind"] == "Pod"]
+        return [pod for pod in found if pod["metadata"]["labels"].get(name) != "ioc-check"]
 
 
 def look(kubectl: Kubectl, namespace: str) -> Seen:

@@ -67,7 +67,8 @@ class Tasks:
 
     def pod(self, name: str) -> Object | None:
         """The pod of a task, if there is one."""
-        found = self.list("pod", "-l", f"app.kubernetes.io/instance={name}")
+        which = f"app.kubernetes.io/instance={name},app.kubernetes.io/name=ioc-runtime"
+        found = self.list("pod", "-l", which)
         return found[0] if found else None
 
     def uid(self, name: str) -> str | None:

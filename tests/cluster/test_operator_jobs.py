@@ -127,9 +127,16 @@ def test_suspended_it_has_no_pod_and_goes_on_when_it_may(
         jobs.wait(lambda f: run_of(f).get("job"), "ramp", "iocjob")
         jobs.patch("ramp", {"suspend": True}, "iocjob")
         until = time.monotonic() + 20.0
-        while jobs.list("pod") or not jobs.get("job", "ramp-1")["spec"]["suspend"]:
-            assert time.monotonic() < until
+        while jobs.list("pod") or jobs.list("job"):
+            assert time.monotonic() < until, "a pod would end with 16, and that be its failure"
             time.sleep(0.1)
+        found = jobs.wait(lambda f: not run_of(f).get("job"), "ramp", "iocjob")
+        assert run_of(found)["number"] == 1 and not run_of(found).get("completionTime")
+        jobs.patch("ramp", {"suspend": False}, "iocjob")
+        jobs.wait(lambda f: run_of(f).get("job"), "ramp", "iocjob")
+        finish(jobs, "ramp-1", 0)
+        found = jobs.wait(lambda f: of(f, "Complete"), "ramp", "iocjob")
+        assert run_of(found)["number"] == 1
         assert process.stop() == 0
 
 

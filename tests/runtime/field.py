@@ -33,7 +33,7 @@ class Field:
         self.source = Source(spawn, env, directory)
         self.state = directory / "state"
         self.recording = directory / "recording"
-        self._spawn = spawn
+        self._spawn = self.spawn = spawn
         self._clients: list[Ca | Pva] = []
         self.ca = self.client()
 

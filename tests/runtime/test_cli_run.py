@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from support.epics_env import EpicsEnv
+from support.git_host import Repo
 from support.spawn import ROOT, Spawn, Spawned
 
 MANIFEST = """\
@@ -85,7 +86,7 @@ def test_what_is_saved_comes_into_force_and_what_is_wrong_is_shown(run: Runs):
     task.wait_for("rule high is no longer active")
     assert "9 cm" in run.pv("get", f"{run.prefix}twice")
     run.file.write_text(good.replace("  outputs:", "    more: {type: float}\n  outputs:"))
-    task.wait_for("a new process is needed: inputs.more is new")
+    task.wait_for("restarted: inputs.more is new, ")
     assert task.stop() == 0
 
 
@@ -324,3 +325,25 @@ def test_ctrl_c_stops_a_job_with_16(run: Runs):
     job.popen.send_signal(signal.SIGINT)
     assert job.wait(10) == 16
     assert "stopped with its process" in job.errors
+
+
+def test_a_plugin_from_git_is_fetched_before_it_is_served(
+    spawn: Spawn, epics_env: EpicsEnv, tmp_path: Path
+):
+    repo = Repo("tasks", tmp_path / "checkout", tmp_path / "tasks.git")
+    code = "from ioc_runtime import TaskBase\nclass G(TaskBase):\n    pass\n"
+    commit = repo.commit({"guard/guard.py": code})
+    manifest = tmp_path / "task.yaml"
+    manifest.write_text(
+        "apiVersion: ioc-operator.dev/v1alpha1\nkind: IocTask\nmetadata: {name: g}\n"
+        f"spec: {{prefix: 'GIT:', plugin: {{git: {{url: '{repo.bare}', path: guard}}}}}}\n"
+    )
+    env = epics_env.server(0) | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = ["-m", "ioc_runtime.cli", "run", str(manifest), "--state", str(tmp_path / "state")]
+    task = spawn(*words, "--for", "1", env=env)
+    assert task.wait(timeout=30) == 0
+    text = task.output + task.errors
+    assert commit[:12] in text and "ready after" in text
+    again = spawn(*words, "--set", "plugin.git.ref=nothing", env=env)
+    assert again.wait(timeout=30) == 15
+    assert "RefNotFound: plugin:" in again.errors

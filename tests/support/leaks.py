@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ import pytest
 GRACE = 2.0
 """Seconds that a thread or process which is about to end gets to do so."""
 
+ENDED = "ended, but nobody waited for it"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -41,7 +43,7 @@ def children() -> dict[int, str]:
 def _command(pid: int) -> str:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return command.strip() or "ended, but nobody waited for it"
+        return command.strip() or ENDED
     except OSError:
         return "gone"
 
@@ -109,6 +111,27 @@ def no_task_left(event_loops: weakref.WeakSet[asyncio.BaseEventLoop]) -> Iterato
     left = [t for loop in list(event_loops) for t in asyncio.all_tasks(loop) if t not in before]
     if left:
         pytest.fail(f"the test left asyncio tasks behind: {', '.join(map(repr, left))}")
+
+
+@contextmanager
+def orphans_reaped(patience: float = 5.0) -> Iterator[None]:
+    """Do what an init does: wait for what programs of the block have left as they ended.
+
+    For programs that end before their own children, as git and sshd do. Nothing that still
+    runs is touched; it gets `patience` seconds to end.
+    """
+    before = children().keys()
+    yield
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        left = {pid: command for pid, command in children().items() if pid not in before}
+        ended = [pid for pid, command in left.items() if command == ENDED]
+        for pid in ended:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        if len(ended) == len(left):
+            return
+        time.sleep(0.02)
 
 
 def _after_grace(find):  # type: ignore[no-untyped-def]

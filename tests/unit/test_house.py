@@ -19,7 +19,13 @@ from ioc_runtime.version import __version__
 from support.spawn import Spawn
 
 ROOT = Path(__file__).parents[2]
-CHECKED_BY_PARENTS = ("ioc_runtime.cli", "ioc_runtime.compile", "ioc_runtime.spec")
+CHECKED_BY_PARENTS = (
+    "ioc_runtime.cli",
+    "ioc_runtime.compile",
+    "ioc_runtime.migrate",
+    "ioc_runtime.spec",
+    "ioc_runtime.testing",
+)
 """What a serving process never imports; the rest of ioc_runtime it may."""
 BY_TOOLS = set(
     ".git .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__".split()

@@ -10,7 +10,7 @@ from ioc_runtime.engine.functions import FUNCTIONS
 from ioc_runtime.engine.grammar import FORMS, ExpressionError, Scope, parse
 from ioc_runtime.engine.terms import INPUT_ATTRIBUTES
 from ioc_runtime.plan import Input
-from ioc_runtime.standard import STANDARD
+from ioc_runtime.standard import STANDARD, TRIGGERED
 from scripts.reference.__main__ import PAGE
 from scripts.reference.expressions import EXAMPLES
 from scripts.reference.page import page
@@ -39,7 +39,7 @@ ARGUMENTS = {
 def column(head: str) -> list[str]:
     """The code in the first cells of a table."""
     block = page().split(f"| {head} |", 1)[1].split("\n\n", 1)[0]
-    return re.findall(r"^\| `([^`]+)` \|", block, re.MULTILINE)
+    return re.findall(r"^\| `([^`]+)`(?:, `[^`]+`)* \|", block, re.MULTILINE)
 
 
 def test_the_page_is_what_the_code_says():
@@ -85,3 +85,4 @@ def test_every_function_form_and_standard_pv_is_listed():
     assert {call.partition("(")[0] for call in column("Function")} == {*FUNCTIONS}
     assert {call.partition("(")[0] for call in column("Form")} == {*FORMS}
     assert column("PV")[:-2] == [pv.name for pv in STANDARD]
+    assert column("PV of mode triggered") == [pv.name for pv in TRIGGERED]

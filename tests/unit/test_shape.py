@@ -22,6 +22,7 @@ from ioc_runtime.plan import (
     Range,
     Rule,
     Transform,
+    Trigger,
     from_json,
     to_json,
 )
@@ -61,6 +62,7 @@ EDITS: dict[type, dict[str, Any]] = {
         "display": Range(0.0, 1.0),
         "alarms": Alarms(high=1.0),
         "buffer": 10,
+        "tags": ("slow",),
         "value": 1.5,
         "drive": Range(0.0, 10.0),
         "max_age": 3.0,
@@ -75,6 +77,7 @@ EDITS: dict[type, dict[str, Any]] = {
         "display": Range(0.0, 1.0),
         "alarms": Alarms(high=1.0),
         "buffer": 10,
+        "tags": ("slow",),
         "tolerance": 0.5,
         "timeout": 5.0,
         "retries": 9,
@@ -89,6 +92,7 @@ EDITS: dict[type, dict[str, Any]] = {
     },
     Rule: {"condition": "x > 7", "outputs": {}, "hold": 2.0, "message": "hello"},
     Transform: {"expression": "x + 2"},
+    Trigger: {"period": 2.0, "stall_limit": 5.0, "kill_after": 1.0},
 }
 
 
@@ -96,6 +100,8 @@ def edited(plan: Plan, cls: type, which: int, **change: Any) -> Plan:
     """The plan with one element of a class changed."""
     if cls is Plan:
         return replace(plan, **change)
+    if cls is Trigger:
+        return replace(plan, trigger=replace(plan.trigger, **change))
     place = {Input: "inputs", Output: "outputs", Rule: "rules", Transform: "transforms"}[cls]
     items = list(getattr(plan, place))
     which %= len(items)
@@ -111,6 +117,8 @@ FIXED_EDITS: list[tuple[type, dict[str, Any]]] = [
     (Plan, {"access": Access(hosts=("opi1",))}),
     (Plan, {"plugin": Plugin(files={"a.py": "pass"})}),
     (Plan, {"ioc_stats": True}),
+    (Plan, {"prefixes": {"main": "BL03:"}}),
+    (Plan, {"protocol": "pva"}),
     (Plan, {"database": ('record(ai, "X") {}',)}),
     (Plan, {"inputs": PLAN.inputs[:2]}),
     (Plan, {"inputs": (*PLAN.inputs, Input("new", "float"))}),
@@ -131,6 +139,7 @@ FIXED_EDITS: list[tuple[type, dict[str, Any]]] = [
     (Output, {"readback": Link("ca", "A:X")}),
     (Rule, {"id": "other"}),
     (Transform, {"output": "other"}),
+    (Trigger, {"waiting": 2}),
 ]
 
 

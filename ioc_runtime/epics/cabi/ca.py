@@ -24,7 +24,7 @@ from struct import Struct
 from typing import Any, Final
 
 from ioc_runtime.epics.cabi.threads import keep_thread_state
-from ioc_runtime.epics.dbr import HEAD, OFFSET, SIZE
+from ioc_runtime.epics.dbr import HEAD, OFFSET, SIZE, TIME
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ VALUE, ALARM, PROPERTY = 1, 4, 8
 
 _CONNECTED = 6
 _PRIORITY = 20
-_EPOCH = 631_152_000 * 1_000_000_000
+EPOCH: Final = 631_152_000 * 1_000_000_000
+"""Nanoseconds from 1970 to 1990, where EPICS begins to count."""
 _SCALAR_DOUBLE = Struct("=hhII4xd")
 
 
@@ -336,7 +337,7 @@ def scalar_double(live: list[bool], sample: Sample, failed: Callable[[int], None
             if live[0]:
                 ns = seconds * 1000000000 + nanoseconds
                 if ns:
-                    ns += _EPOCH
+                    ns += EPOCH
                 try:
                     if value == value:
                         sample(value, severity, status, ns)
@@ -371,7 +372,7 @@ def decoded(
             data = string_at(args.data, offset + size * count)
             status, severity, seconds, nanoseconds = head.unpack_from(data)
             ns = seconds * 1000000000 + nanoseconds
-            sample(decode(data[offset:], count), severity, status, ns and ns + _EPOCH)
+            sample(decode(data[offset:], count), severity, status, ns and ns + EPOCH)
         except Exception:
             _log.exception("a sample was lost")
 
@@ -386,6 +387,18 @@ def raw_event(done: Callable[[int, int, bytes], None], size: int = 0) -> EventCa
         if size and args.status == NORMAL and args.data:
             data = ctypes.string_at(args.data, size)
         _guarded(done, args.status, args.token or 0, data)
+
+    return _ON_EVENT(callback)
+
+
+def timed_reply(done: Callable[[int, int, int, int, bytes], None]) -> EventCallback:
+    """Callback for a get of any TIME type: libca's status, token, native type, count, data."""
+
+    def callback(args: _Event) -> None:
+        native, data = args.type - TIME, b""
+        if args.status == NORMAL and args.data and native in SIZE:
+            data = ctypes.string_at(args.data, OFFSET[native] + SIZE[native] * args.count)
+        _guarded(done, args.status, args.token or 0, native, args.count, data)
 
     return _ON_EVENT(callback)
 

@@ -51,6 +51,8 @@ RELIED_ON: Final[Mapping[str, Mapping[str, tuple[int, int]]]] = {
         "lsi": _TEXT,
         "lso": _TEXT,
         "waveform": {"BPTR": _POINTER, "NORD": (4, DBF_ULONG)},
+        "calc": {"VAL": (8, DBF_DOUBLE), "B": (8, DBF_DOUBLE)},
+        "calcout": {"RSET": _POINTER, "PACT": (1, DBF_UCHAR), "RPRO": (1, DBF_UCHAR)},
     }.items()
 }
 """Record type -> field -> size in bytes and DBF number that the writer relies on."""

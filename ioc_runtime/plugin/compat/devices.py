@@ -1,43 +1,54 @@
-"""Devices and the ChannelFinder where this runtime has none: what iocmng gives then."""
+"""Devices and the ChannelFinder as iocmng has them: nothing where there are none."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ioc_runtime.plugin.devices import Devices
+from ioc_runtime.plugin.errors import TaskError
+
+if TYPE_CHECKING:
+    _Base = Devices
+else:
+    _Base = object
 
 
-class NoDevices:
-    """Comes after our base class: what that has is used instead."""
+class ForgivingDevices(_Base):
+    """Comes before our base class: its errors are said once, and the answer is None or []."""
+
+    if TYPE_CHECKING:
+
+        def once(self, key: str, text: str) -> None: ...
 
     def get_device(self, device_name: str) -> Any:
-        """None: there is no such device."""
-        self._none("get_device")
+        """A device of the beamline; None where there is none."""
+        return self._or(None, lambda: super(ForgivingDevices, self).get_device(device_name))
 
     def list_devices(self) -> list[str]:
-        """No names."""
-        return []
+        """Names of the beamline's devices; none where nothing describes it."""
+        return self._or([], super().list_devices)
 
-    def create_device(self, *_: Any, **__: Any) -> Any:
-        """None: no device can be made."""
-        self._none("create_device")
+    def create_device(self, *args: Any, **kwargs: Any) -> Any:
+        """A device; None where nothing makes it."""
+        return self._or(None, lambda: super(ForgivingDevices, self).create_device(*args, **kwargs))
 
-    @property
-    def channelfinder(self) -> Any:
-        """None: there is no ChannelFinder."""
-        self._none("channelfinder")
+    def cf_search(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Channels; none where there is no ChannelFinder."""
+        return self._or([], lambda: super(ForgivingDevices, self).cf_search(**wanted))
 
-    def cf_search(self, **_: Any) -> list[dict[str, Any]]:
-        """Nothing is found."""
-        self._none("cf_search")
-        return []
+    def cf_discover_devices(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Devices; none where there is no ChannelFinder."""
+        return self._or([], lambda: super(ForgivingDevices, self).cf_discover_devices(**wanted))
 
-    def cf_discover_devices(self, **_: Any) -> list[dict[str, Any]]:
-        """Nothing is found."""
-        self._none("cf_discover_devices")
-        return []
+    def cf_create_device(self, device_descriptor: Mapping[str, Any], cache: bool = True) -> Any:
+        """The device of a descriptor; None where nothing makes it."""
+        make = super().cf_create_device
+        return self._or(None, lambda: make(device_descriptor, cache))
 
-    def cf_create_device(self, device_descriptor: Any, cache: bool = True) -> Any:
-        """None: no device can be made."""
-        self._none("cf_create_device")
-
-    def _none(self, call: str) -> None:
-        self.once(call, f"{call} gives nothing: there are no devices and no ChannelFinder here")  # type: ignore[attr-defined]
+    def _or(self, nothing: Any, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except (TaskError, ImportError) as error:
+            self.once(str(error), f"gives nothing: {error}")
+            return nothing

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ioc_operator.children.stamp import metadata, stamp
 from ioc_operator.desired import Wanted
-from ioc_operator.names import CONFIG, INPUT
+from ioc_operator.names import CONFIG, INPUT, SOURCE
 
 Object = dict[str, Any]
 
@@ -14,12 +15,19 @@ Object = dict[str, Any]
 def config_map(
     wanted: Wanted, plan_json: str, name: str, input_hash: str, *, immutable: bool = False
 ) -> Object:
-    """What the pod reads; inline files of a plugin are in the plan."""
+    """What the pod reads; inline files of a plugin are in the plan.
+
+    `source.json` names the commit that a plugin from Git stays at.
+    """
+    notes = {INPUT: input_hash, CONFIG: wanted.config_hash}
+    data = {"manifest.json": wanted.manifest_json, "plan.json": plan_json}
+    if wanted.kept:
+        data["source.json"] = notes[SOURCE] = json.dumps(dict(wanted.kept), sort_keys=True)
     made: Object = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(wanted, name, {INPUT: input_hash, CONFIG: wanted.config_hash}),
-        "data": {"manifest.json": wanted.manifest_json, "plan.json": plan_json},
+        "metadata": metadata(wanted, name, notes),
+        "data": data,
     }
     if immutable:
         made["immutable"] = True

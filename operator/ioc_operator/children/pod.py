@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ioc_operator.children.network import epics_environment
 from ioc_operator.children.overlay import merge
+from ioc_operator.children.plugin import fetching
 from ioc_operator.desired import Wanted
 from ioc_operator.names import (
     CA_PORT,
@@ -78,9 +79,13 @@ def _metadata(over: Any, own: Mapping[str, Any]) -> Object:
 
 def _pod(wanted: Wanted, settings: Settings, image: str, config_map: str) -> Object:
     spec = wanted.spec
+    container = _container(wanted, settings, image)
+    plugin = fetching(wanted, settings, container)
+    container["args"] += plugin.arguments
+    container["volumeMounts"] += plugin.mounts
     pod: Object = {
         "automountServiceAccountToken": False,
-        "containers": [_container(wanted, settings, image)],
+        "containers": [container],
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
@@ -98,8 +103,10 @@ def _pod(wanted: Wanted, settings: Settings, image: str, config_map: str) -> Obj
             for what in ("not-ready", "unreachable")
         ]
         + list(spec.get("tolerations") or []),
-        "volumes": _volumes(wanted, config_map),
+        "volumes": [*_volumes(wanted, config_map), *plugin.volumes],
     }
+    if plugin.init:
+        pod["initContainers"] = list(plugin.init)
     if wanted.host_network:
         pod |= {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
     for field in ("imagePullSecrets", "nodeSelector", "affinity", "priorityClassName"):

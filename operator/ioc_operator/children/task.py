@@ -9,8 +9,9 @@ from ioc_operator.children.network import service
 from ioc_operator.children.pod import pod_template
 from ioc_operator.children.stamp import metadata, stamp
 from ioc_operator.desired import Judged, Wanted, digest
-from ioc_operator.names import CLAIM, IMAGE, SHAPE, TEMPLATE, config_name, labels
+from ioc_operator.names import CLAIM, FETCHED, IMAGE, SHAPE, TEMPLATE, config_name, labels
 from ioc_operator.settings import Settings
+from ioc_operator.source import made_of
 
 Object = dict[str, Any]
 
@@ -57,6 +58,8 @@ def _stateful_set(
     made_from = digest(template)
     template["metadata"]["annotations"][TEMPLATE] = made_from
     own = {CLAIM: prefix, IMAGE: default, TEMPLATE: made_from}
+    if made_of(wanted):
+        own[FETCHED] = made_of(wanted)
     spec: Object = {
         "replicas": 0 if wanted.suspend else 1,
         "serviceName": key.name,

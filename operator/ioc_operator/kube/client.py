@@ -244,13 +244,15 @@ class Client:
             "replace", resource, path, method="PUT", body=body, fenced=False, deadline=deadline
         )
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete the object of that uid, its dependents in the background."""
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, *, foreground: bool = False
+    ) -> None:
+        """Delete the object of that uid; its dependents after it, or (foreground) before it."""
         body = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
             "preconditions": {"uid": uid},
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Foreground" if foreground else "Background",
         }
         path = resource.path(namespace, name)
         await self._json("delete", resource, path, method="DELETE", body=body, accept=META)

@@ -20,9 +20,8 @@ from ioc_operator.store import Child, Owner, Store
 
 log = logging.getLogger(__name__)
 
-PRUNED: Final = ("StatefulSet", "Service", "ConfigMap")
-"""Kinds of which a child that is not wanted any more is deleted. Runs of jobs are kept by
-their own rule."""
+PRUNED: Final = ("StatefulSet", "Service", "ConfigMap", "Job")
+"""Kinds of which a child of a task that is not wanted any more is deleted."""
 STORAGE: Final = (
     "an existing StatefulSet cannot take this change (spec.storage, most likely): undo it, "
     "or delete and create the task again"
@@ -188,20 +187,27 @@ class Applier:
         except NotFound:
             return
 
-    async def prune(self, owner: Owner, wanted: Sequence[Object]) -> None:
-        """Delete children of this owner that are not wanted any more."""
+    async def prune(
+        self, owner: Owner, wanted: Sequence[Object], *, only: Sequence[str] = PRUNED
+    ) -> None:
+        """Delete children of this owner, of these kinds, that are not wanted any more."""
         names = {(body["kind"], body["metadata"]["name"]) for body in wanted}
         for child in self._store.of(owner.key):
-            ours = child.owner_uid == owner.uid and child.kind in PRUNED and not child.deleting
+            ours = child.owner_uid == owner.uid and child.kind in only and not child.deleting
             if ours and (child.kind, child.name) not in names:
                 await self.delete(CHILDREN[child.kind], child)
 
-    async def delete(self, resource: Resource, child: Child) -> None:
-        """Delete a child; one that is gone already is no error."""
+    async def delete(self, resource: Resource, child: Child, *, foreground: bool = False) -> None:
+        """Delete a child; one that is gone already is no error.
+
+        :param foreground: it stays until what it owns is gone
+        """
         if child.deleting:
             return
         try:
-            await self._client.delete(resource, child.namespace, child.name, child.uid)
+            await self._client.delete(
+                resource, child.namespace, child.name, child.uid, foreground=foreground
+            )
         except NotFound:
             self._store.drop_child(child.id, child.uid)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ioc_operator import run as runs
+from ioc_operator import source
 from ioc_operator.children import job_children
 from ioc_operator.desired import Wanted, judge, read
 from ioc_operator.kube.client import Client, Object
@@ -76,7 +77,7 @@ class JobReconciler:
         for _ in range(MOST_STEPS):
             scene = self._look(owner)
             step = self._next(scene)
-            if isinstance(step, runs.Lost) and not await self._really_gone(scene):
+            if isinstance(step, runs.Lost | runs.Forget) and not await self._really_gone(scene):
                 continue
             scene, goes_on = await self._take(scene, step)
             owner = await self._teller.tell(owner, self._status(scene))
@@ -88,8 +89,13 @@ class JobReconciler:
 
     def _look(self, owner: Owner) -> Scene:
         wanted = read(owner.object())
+        said = owner.read_status().get("runtime")
+        found = source.kept(wanted, said.get("source") if isinstance(said, dict) else None)
+        wanted = replace(wanted, kept=found)
         recorded = runs.Recorded.read(owner.read_status().get("run"))
-        run = Run(recorded.number, recorded.spec_hash, recorded.job) if recorded else None
+        run = None
+        if recorded is not None:
+            run = Run(recorded.number, recorded.spec_hash, recorded.job, recorded.stopped)
         return Scene(owner, wanted, run=run)
 
     def _next(self, scene: Scene) -> runs.Step:
@@ -114,8 +120,14 @@ class JobReconciler:
             case runs.Record(number=number, job=uid):
                 hash_ = scene.run.spec_hash if scene.run else ""
                 return replace(scene, run=Run(number, hash_, uid)), True
-            case runs.Release() | runs.Suspend():
-                return await self._suspend(scene, isinstance(step, runs.Suspend))
+            case runs.Release():
+                return await self._release(scene)
+            case runs.Stop(number=number) if scene.run is not None:
+                return replace(scene, run=replace(scene.run, stopped=True)), True
+            case runs.Remove():
+                return await self._remove(scene)
+            case runs.Forget(number=number) if scene.run is not None:
+                return replace(scene, run=Run(number, scene.run.spec_hash)), True
             case runs.Lost():
                 return replace(scene, deleted=True), False
             case _:
@@ -189,17 +201,23 @@ class JobReconciler:
         if old is not None and ours and not self._applier.live(owner, config):
             await self._applier.delete(CHILDREN["ConfigMap"], old)
 
-    async def _suspend(self, scene: Scene, suspend: bool) -> tuple[Scene, bool]:
+    async def _release(self, scene: Scene) -> tuple[Scene, bool]:
         key, number = scene.owner.key, scene.run.number if scene.run else 0
-        if not suspend:
-            scene = self._permitted(scene)
-            if scene.conflict:
-                return scene, False
+        scene = self._permitted(scene)
+        if scene.conflict:
+            return scene, False
         name = run_name(key.name, number)
         made = await self._client.patch(
-            JOBS, key.namespace, name, {"spec": {"suspend": suspend}}, meta=False
+            JOBS, key.namespace, name, {"spec": {"suspend": False}}, meta=False
         )
         self._store.put_child(Child.read("Job", made), own=True)
+        return scene, False
+
+    async def _remove(self, scene: Scene) -> tuple[Scene, bool]:
+        key, number = scene.owner.key, scene.run.number if scene.run else 0
+        child = self._store.child("Job", key.namespace, run_name(key.name, number))
+        if child is not None:  # stays until its pod is gone, so that there are never two
+            await self._applier.delete(CHILDREN["Job"], child, foreground=True)
         return scene, False
 
     async def _really_gone(self, scene: Scene) -> bool:

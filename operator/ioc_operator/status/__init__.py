@@ -7,6 +7,7 @@ from ioc_operator.status.transitions import Event, transitions
 from ioc_operator.status.view import (
     ApplyError,
     BatchJob,
+    Check,
     Conflict,
     Facts,
     JobView,
@@ -17,6 +18,7 @@ from ioc_operator.status.view import (
 
 __all__ = [
     "ApplyError",
+    "Check",
     "BatchJob",
     "Conflict",
     "Container",

@@ -43,7 +43,8 @@ def outcome_of(view: JobView, before: Mapping[str, Any]) -> Outcome | None:
 def _seen(view: JobView) -> Outcome | None:
     if view.job is not None and view.job.complete:
         return Outcome(c.COMPLETE, c.COMPLETED)
-    if view.job is not None and view.job.failure is not None:
+    stopped = view.run is not None and view.run.stopped
+    if view.job is not None and view.job.failure is not None and not stopped:
         return Outcome(c.FAILED, c.RUN_FAILED)
     return Outcome(c.FAILED, c.JOB_DELETED) if view.deleted else None
 
@@ -79,7 +80,7 @@ def run_fields(
     record = _record(view.run, before)
     known = {key: _kept(record[key]) for key in found if _fits(key, record.get(key))}
     if outcome is None:  # an attempt that failed is not the end, nor is one that was suspended
-        known = {key: value for key, value in known.items() if key in ("job", "result")}
+        known = {key: value for key, value in known.items() if key == "result"}
     head: dict[str, Any] = {"number": view.run.number, "specHash": view.run.spec_hash}
     if outcome:  # a run is over by its completionTime: there has to be one
         head["completionTime"] = c.stamp(view.base.now)
@@ -100,6 +101,7 @@ def _found(
     ended = ended or (last[1].finished_at if last else "")
     return {
         "job": view.run.job if view.run else "",
+        "stopped": view.run.job if view.run and view.run.stopped and not outcome else "",
         "startTime": _time(job.started_at) if job else "",
         "completionTime": _time(ended) if outcome else "",
         "exitCode": exit_code,

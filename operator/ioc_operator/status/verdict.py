@@ -15,7 +15,7 @@ from ioc_operator import conditions as c
 from ioc_operator.status.history import last_words, termination
 from ioc_operator.status.pod import Container, Pod
 from ioc_operator.status.report import Report
-from ioc_operator.status.view import ApplyError, View
+from ioc_operator.status.view import ApplyError, Check, View
 
 Kind = Literal["well", "coming", "stalled", "bad"]
 """`coming` gets better by itself, `stalled` needs somebody, `bad` may be either."""
@@ -37,7 +37,7 @@ CRASH_LOOP_RESTARTS: Final = 2
 
 Between two back-offs the container runs for a moment; the verdict must not flicker.
 """
-OWN_REASONS: Final = frozenset({c.PV_CONFLICT, c.PLUGIN_FAILED, c.RUNTIME_TOO_OLD})
+OWN_REASONS: Final = frozenset({c.PV_CONFLICT, c.RUNTIME_TOO_OLD}) | c.OF_PLUGINS
 """What a runtime leaves as its last words that says more than `CrashLoop`."""
 _BEING_MADE: Final = "its objects are being made"
 
@@ -123,12 +123,23 @@ def of_children(view: View, _report: Report) -> Verdict | None:
         return _stalled(c.NAME_TAKEN, f"{taken.child}: {taken.message}")
     if view.errors:
         return _apply_error(view.errors[0])
+    if view.check is not None:
+        return _of_check(view, view.check)
     if not view.applied and view.disabled:
         text = "the spec differs from what runs, and reconciling is disabled by annotation"
         return Verdict("Unknown", c.RECONCILE_DISABLED, text, "bad")
     if not view.applied:
         return _coming(c.PROGRESSING, _BEING_MADE, "Unknown")
     return None
+
+
+def _of_check(view: View, check: Check) -> Verdict:
+    """How the try of an edited plugin goes, while what ran before runs on."""
+    rest = " What ran before runs on." if pod_is_up(view.pod) else ""
+    trouble = _of_pods_containers(check.pod) if check.pod is not None else None
+    if trouble is not None and trouble.kind == "stalled":
+        return _stalled(trouble.reason, f"{trouble.message}.{rest}")
+    return _coming(c.FETCHING, f"the plugin is fetched and tried.{rest}")
 
 
 def _apply_error(error: ApplyError) -> Verdict:
@@ -172,10 +183,8 @@ def of_containers(view: View, _report: Report) -> Verdict | None:
     one = view.pod
     if one is None:
         return None
-    every = [*one.inits, *([one.container] if one.container else [])]
-    for container in every:
-        if trouble := _waiting(container) or (None if one.ready else _crashing(container)):
-            return trouble
+    if trouble := _of_pods_containers(one):
+        return trouble
     if one.ready:
         return None
     main = one.container
@@ -186,6 +195,15 @@ def of_containers(view: View, _report: Report) -> Verdict | None:
     if main is not None and (main.ended or main.restarts):
         return _coming(c.RESTARTING, f"the container starts again; {last_words(main)}")
     return _coming(c.STARTING, f"pod {one.name} is starting")
+
+
+def _of_pods_containers(one: Pod) -> Verdict | None:
+    """The first container that cannot get on."""
+    every = [*one.inits, *([one.container] if one.container else [])]
+    for container in every:
+        if trouble := _waiting(container) or (None if one.ready else _crashing(container)):
+            return trouble
+    return None
 
 
 def _was_ready(pod: Pod, container: Container) -> bool:

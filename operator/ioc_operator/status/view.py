@@ -57,6 +57,14 @@ class ApplyError:
 
 
 @dataclass(frozen=True)
+class Check:
+    """The try of an edited plugin, before it replaces what runs."""
+
+    pod: Pod | None = None
+    """The pod that tries it; None before there is one."""
+
+
+@dataclass(frozen=True)
 class View:
     """All that is known of an IocTask."""
 
@@ -85,6 +93,8 @@ class View:
     errors: tuple[ApplyError, ...] = ()
     applied: bool = False
     """The children exist as this spec wants them (or as the last good one did)."""
+    check: Check | None = None
+    """An edited plugin is being tried; None when there is nothing to try."""
     config_hash: str | None = None
     """Of the config in the live ConfigMap: what ought to be in force."""
     pod: Pod | None = None
@@ -105,6 +115,8 @@ class Run:
     spec_hash: str
     job: str = ""
     """uid of its Job; "" before that is recorded."""
+    stopped: bool = False
+    """Its Job is being taken away because of a suspension: how that ends is no outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,7 @@ class BatchJob:
     """Reason of the condition Failed; None while it has not failed."""
     failure_message: str = ""
     failed_at: str = ""
+    deleting: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +176,7 @@ def read_job(raw: Mapping[str, Any]) -> BatchJob:
         failure=None if failed is None else _text(failed.get("reason")) or "Failed",
         failure_message="" if failed is None else _text(failed.get("message")),
         failed_at="" if failed is None else _text(failed.get("lastTransitionTime")),
+        deleting=bool(meta.get("deletionTimestamp")),
     )
 
 

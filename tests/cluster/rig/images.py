@@ -36,7 +36,7 @@ NAME: Final = "org.opencontainers.image.ref.name"
 """The annotation by which a layout names an image."""
 
 SUITE: Final = "bookworm"
-BASE_PACKAGES: Final = "python3,python3-venv,ca-certificates,catatonit"
+BASE_PACKAGES: Final = "python3,python3-venv,ca-certificates,catatonit,git,openssh-client"
 
 BUILD_TIMEOUT: Final = 1200.0
 
@@ -119,7 +119,7 @@ def _sources(root: Path) -> Iterator[Path]:
     yield root / DOCKERFILE
     yield root / IGNOREFILE
     yield root / "images/install.sh"
-    yield from (root / "requirements" / f"{n}.txt" for n in ("runtime", "operator-image"))
+    yield from (root / "requirements" / f"{n}.txt" for n in ("runtime-image", "operator-image"))
     for package in ("ioc_runtime", "operator/ioc_operator"):
         for path in sorted((root / package).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:

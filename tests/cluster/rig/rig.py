@@ -167,6 +167,11 @@ class Rig:
         """Of the cluster's DNS; it answers this machine too."""
         return self.record.slot.address
 
+    @property
+    def host_address(self) -> str:
+        """This machine's, as pods reach it."""
+        return self.record.slot.host_address
+
     def resolve(self, name: str) -> list[str]:
         """The addresses that the cluster's DNS gives for a name, say `NAME.NAMESPACE.svc...`."""
         return dns.resolve(self.dns_address, name)

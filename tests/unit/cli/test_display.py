@@ -288,3 +288,36 @@ def test_a_table_of_a_task_has_no_bar():
     view = View(plan())
     view.take(snapshot())
     assert not any(line.startswith("progress") for line in drawn(view))
+
+
+TRIGGERED = Plan("guard", "", "BL:", mode="triggered")
+
+
+def cycle(**said: Any) -> dict[str, Any]:
+    whole = {"busy": False, "waiting": 0, "count": 3, "status": "SUCCESS", "text": ""}
+    return snapshot(cycle=whole | {"duration": 0.25, "rejected": 0} | said)
+
+
+def test_the_table_of_a_triggered_task_has_a_line_of_its_cycle():
+    view = View(TRIGGERED)
+    view.take(snapshot())
+    assert "cycle  0" in [each.rstrip() for each in drawn(view)]
+    view.take(cycle(busy=True, waiting=1, rejected=2, status="IO_FAILURE", text="no gauge"))
+    line = "cycle  3  IO_FAILURE after 0.25 s  busy  1 waiting  2 rejected  no gauge"
+    assert line in [each.rstrip() for each in drawn(view)]
+    assert not any(each.startswith("cycle") for each in drawn(View(plan())))
+
+
+def test_lines_tell_where_the_outcome_of_cycles_changes(capsys: pytest.CaptureFixture[str]):
+    lines = told(
+        cycle(),
+        cycle(count=9),
+        cycle(count=10, status="SKIPPED", text="beam is off", rejected=2),
+        capsys=capsys,
+        of=TRIGGERED,
+    )
+    assert [line for line in lines if "cycle" in line or "rejected" in line] == [
+        "cycle 3 SUCCESS after 0.25 s",
+        "cycle 10 SKIPPED after 0.25 s: beam is off",
+        "2 triggers rejected so far",
+    ]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ioc_runtime.compile import ManifestError, compile_document, compile_text, config_hash
-from ioc_runtime.plan import Alarms, Link, Range, from_json, to_json
+from ioc_runtime.plan import Alarms, Link, Range, Trigger, from_json, to_json
 from ioc_runtime.spec.document import read_documents
+from ioc_runtime.standard import standard_names
 from unit.compile.support import compiled, task
 
 FOLDER = Path(__file__).parents[3] / "examples"
@@ -236,3 +237,23 @@ def test_a_plan_survives_json_whatever_its_texts_hold(data: st.DataObject):
     else:
         assert from_json(to_json(plan)) == plan
         assert json.loads(to_json(plan))["format"] == 1
+
+
+def test_an_alias_may_be_the_standard_name_in_other_letters():
+    (one,) = compile_text(
+        """
+apiVersion: ioc-operator.dev/v1alpha1
+kind: IocTask
+metadata: {name: t}
+spec:
+  prefix: "P:"
+  mode: triggered
+  trigger: {whileBusy: queue, queueLength: 3, period: 2, stallLimit: 5, killAfter: 0}
+  aliases: {TRIGGER: Trigger, BUSY: Busy, STATUS: Status}
+  plugin: {image: {path: /x}}
+"""
+    )
+    assert {"P:Trigger", "P:RUN", "P:Busy", "P:Status", "P:TRIGGER:HOLD5"} < set(one.names)
+    assert sorted(one.names) == sorted("P:" + n for n in standard_names(one.plan))
+    assert one.plan.trigger == Trigger(waiting=3, period=2, stall_limit=5, kill_after=0)
+    assert from_json(to_json(one.plan)) == one.plan

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ioc_runtime.epics.declare import database, declare, late_texts, linked_names, quoted
-from ioc_runtime.plan import Alarms, Input, Link, Output, Plan, Range, Rule
-from ioc_runtime.standard import NAME_MAX, STANDARD, STATS_LONGEST, standard_names
+from ioc_runtime.epics.declare import database, declare, holds, late_texts, linked_names, quoted
+from ioc_runtime.plan import Alarms, Input, Link, Output, Plan, Range, Rule, Trigger
+from ioc_runtime.spec.task import MOST_WAITING
+from ioc_runtime.standard import NAME_MAX, STANDARD, STATS_LONGEST, TRIGGERED, standard_names
 
 LINK = Link("ca", "X")
 
@@ -107,9 +108,34 @@ def test_every_declared_name_is_listed_for_those_who_check_names():
     assert sorted(standard_names(the_plan)) == sorted(declared)
 
 
+def test_every_name_of_a_task_in_triggered_mode_is_listed_with_its_second_name():
+    the_plan = plan(
+        mode="triggered", trigger=Trigger(waiting=3), aliases={"TRIGGER": "Go", "BUSY": "Busy:1"}
+    )
+    _, _, standard = declare(the_plan)
+    declared = [
+        name for each in (*standard, *holds(the_plan)) for name in (each.name, *each.aliases)
+    ]
+    assert sorted(standard_names(the_plan)) == sorted(declared)
+    assert {"TRIGGER", "RUN", "Go", "Busy:1", "TRIGGER:HOLD5"} < set(declared)
+
+
+def test_each_put_has_the_hold_that_the_calculation_names():
+    count, pick, first, second = holds(plan(mode="triggered", trigger=Trigger(waiting=0)))
+    assert "B%2+1" in count.fields["CALC"]
+    links = [pick.fields[name] for name in ("LNK1", "LNK2")]
+    assert links == [f"P:{first.name}", f"P:{second.name}"]
+    assert "LNK0" not in pick.fields  # of the puts that count for nothing
+
+
+def test_the_longest_ring_of_holds_finds_room_in_one_record():
+    records = holds(plan(mode="triggered", trigger=Trigger(waiting=MOST_WAITING)))
+    assert [name for name in records[1].fields if name.startswith("LNK")][-1] == "LNKC"
+    assert all(len(each.fields["CALC"]) < 80 for each in records if "CALC" in each.fields)
+
+
 def test_standard_names_leave_room_for_a_prefix_and_fit_their_fields():
     assert max(len(pv.name) for pv in STANDARD) <= STATS_LONGEST < NAME_MAX
-    for pv in STANDARD:
+    for pv in (*STANDARD, *TRIGGERED):
         assert len(pv.meaning.encode()) <= 40, pv.name
         assert len(pv.states) <= 16, pv.name
-        assert pv.operator or pv.value is None, pv.name

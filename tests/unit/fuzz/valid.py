@@ -29,6 +29,9 @@ class Fuzz(TaskBase):
 
     def execute(self):
         pass
+
+    def triggered(self):
+        pass
 """
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
 
@@ -102,6 +105,9 @@ class _Maker:
         if self.chance(0.3):
             spec["mode"] = "periodic"
             spec["period"] = self.rng.choice((0.1, 1, 5))
+        elif "plugin" in spec and self.chance(0.4):
+            spec["mode"] = "triggered"
+            spec["trigger"] = {"period": 0.5, "queueLength": self.rng.choice((1, 10))}
         if self.chance(0.2):
             spec["aliases"] = {"HEARTBEAT": "Beat", "STATUS": "State:Of:It"}
         if self.chance(0.2):

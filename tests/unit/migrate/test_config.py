@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ioc_runtime.compile.unbuilt import PARTS
 from ioc_runtime.migrate import Findings
 from ioc_runtime.migrate.code import Code
 from ioc_runtime.migrate.reading import read
 from unit.migrate.support import made, notes, problems, spec
-
-TRIGGERED = not any("triggered" in words for words, *_ in PARTS)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +40,15 @@ def test_modes(parameters, expected):
 
 
 @pytest.mark.parametrize("parameters", ["{mode: triggered}", "{triggered: true}"])
-def test_mode_triggered(parameters):
-    config = f"parameters: {parameters}"
-    if TRIGGERED:
-        assert spec(config)["mode"] == "triggered"
-    else:
-        assert problems(config) == [
-            "config.yaml: parameters.mode: expected nothing here: mode triggered is not built yet"
-        ]
+def test_mode_triggered_runs_the_code_on_run_which_is_a_name_of_trigger(parameters):
+    code = Code("Mine", "IocTask", frozenset({"triggered"}))
+    converted = made(f"parameters: {parameters}", code)
+    assert converted.document["spec"]["mode"] == "triggered"
+    assert "BEAMLINE:DEFAULT:MINE:RUN" in converted.compiled.names
+
+
+def test_mode_triggered_without_code_is_a_problem():
+    assert "a plugin with triggered()" in problems("parameters: {mode: triggered}")[0]
 
 
 @pytest.mark.parametrize(

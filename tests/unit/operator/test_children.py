@@ -138,7 +138,7 @@ def test_a_pod_keeps_to_the_restricted_standard(case: str):
         assert each["securityContext"]["allowPrivilegeEscalation"] is False
         assert each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    allowed = {"name", "configMap", "emptyDir", "projected", "persistentVolumeClaim"}
+    allowed = {"name", "configMap", "emptyDir", "projected", "persistentVolumeClaim", "secret"}
     assert all(volume.keys() <= allowed for volume in pod["volumes"])
 
 

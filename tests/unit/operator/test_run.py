@@ -17,12 +17,14 @@ from ioc_operator.run import (
     MEANT,
     Begin,
     Create,
+    Forget,
     Lost,
     Record,
     Recorded,
     Release,
+    Remove,
     Step,
-    Suspend,
+    Stop,
     Watch,
     next_step,
     spec_hash,
@@ -33,6 +35,7 @@ ROOT = Path(__file__).parents[3]
 JOB = BatchJob(name="scan-1", uid="u1", suspended=True)
 RUNNING = replace(JOB, suspended=False)
 ENDED = replace(RUNNING, complete=True)
+GOING = Recorded(1, "h", "u1", stopped=True)
 
 TABLE: list[tuple[str, Recorded | None, BatchJob | None, str, bool, Step]] = [
     ("nothing yet", None, None, "h", False, Begin(1)),
@@ -43,7 +46,14 @@ TABLE: list[tuple[str, Recorded | None, BatchJob | None, str, bool, Step]] = [
     ("recorded, not released", Recorded(1, "h", "u1"), JOB, "h", False, Release(1)),
     ("recorded, suspended", Recorded(1, "h", "u1"), JOB, "h", True, Watch()),
     ("running", Recorded(1, "h", "u1"), RUNNING, "h", False, Watch()),
-    ("running, to be suspended", Recorded(1, "h", "u1"), RUNNING, "h", True, Suspend(1)),
+    ("running, to be suspended", Recorded(1, "h", "u1"), RUNNING, "h", True, Stop(1)),
+    ("to go", GOING, RUNNING, "h", True, Remove(1)),
+    ("to go, but resumed", GOING, RUNNING, "h", False, Remove(1)),
+    ("going", GOING, replace(RUNNING, deleting=True), "h", True, Watch()),
+    ("going, failed by that", GOING, replace(RUNNING, failure="x"), "h", True, Remove(1)),
+    ("to go, but ended just before", GOING, ENDED, "h", True, Watch()),
+    ("gone", GOING, None, "h", True, Forget(1)),
+    ("ended, then suspended", Recorded(1, "h", "u1"), ENDED, "h", True, Watch()),
     ("running, edited", Recorded(1, "h", "u1"), RUNNING, "other", False, Watch()),
     ("ended", Recorded(1, "h", "u1"), ENDED, "h", False, Watch()),
     ("over", Recorded(1, "h", "u1", over=True), ENDED, "h", False, Watch()),
@@ -68,6 +78,7 @@ class World:
     job: BatchJob | None = None
     made: int = 0
     ran: int = 0
+    removed: int = 0
 
     def carry_out(self, step: Step, wanted: str) -> None:
         """The one write of a step."""
@@ -85,9 +96,15 @@ class World:
                 assert self.job
                 self.job = replace(self.job, suspended=False)
                 self.ran += 1
-            case Suspend(_):
-                assert self.job
-                self.job = replace(self.job, suspended=True)
+            case Stop(_):
+                assert self.recorded
+                self.recorded = replace(self.recorded, stopped=True)
+            case Remove(_):
+                self.job = None
+            case Forget(_):
+                assert self.recorded
+                self.recorded = replace(self.recorded, job="", stopped=False)
+                self.removed += 1
             case Lost(_):
                 assert self.recorded
                 self.recorded = replace(self.recorded, over=True)
@@ -132,6 +149,7 @@ EVENTS = st.lists(
 def test_no_run_is_released_twice_nor_two_at_a_time_whatever_happens(events: list[str]):
     world, spec, suspend = World(), 0, False
     released: set[str] = set()
+    stopped: set[str] = set()
     for event in events:
         if event == "step":
             step = world.step(str(spec), suspend=suspend)
@@ -141,6 +159,9 @@ def test_no_run_is_released_twice_nor_two_at_a_time_whatever_happens(events: lis
             if isinstance(step, Release):
                 assert world.job and world.recorded and world.recorded.job == world.job.uid
                 released.add(f"{step.number} {world.job.uid}")
+            if isinstance(step, Stop):
+                assert suspend and world.job
+                stopped.add(f"{step.number} {world.job.uid}")
         elif event == "end" and world.job and not world.job.suspended:
             world.job = replace(world.job, complete=True)
         elif event == "delete":
@@ -149,7 +170,7 @@ def test_no_run_is_released_twice_nor_two_at_a_time_whatever_happens(events: lis
             spec += 1
         elif event in ("suspend", "resume"):
             suspend = event == "suspend"
-    runs = [each.split()[0] for each in released]
+    runs = [each.split()[0] for each in released - stopped]
     assert len(runs) == len(set(runs)), "one run had two Jobs that ran"
 
 
@@ -182,6 +203,20 @@ def test_a_run_that_makes_no_sense_is_none(garbage):
 def test_a_run_is_read_from_a_status():
     run = {"number": 3, "specHash": "h", "job": "u", "completionTime": "2026-01-01T00:00:00Z"}
     assert Recorded.read(run) == Recorded(3, "h", "u", over=True)
+    going = {"number": 3, "specHash": "h", "job": "u", "stopped": "u"}
+    assert Recorded.read(going) == Recorded(3, "h", "u", stopped=True)
+    assert Recorded.read(going | {"job": "later"}) == Recorded(3, "h", "later")
+
+
+def test_a_run_that_is_suspended_goes_on_later_with_its_number_and_another_job():
+    world = World()
+    for _ in range(5):
+        world.step("h")
+    steps = [type(world.step("h", suspend=True)) for _ in range(4)]
+    assert steps == [Stop, Remove, Forget, Watch]
+    steps = [type(world.step("h")) for _ in range(4)]
+    assert steps == [Create, Record, Release, Watch]
+    assert world.recorded == Recorded(1, "h", "u2")
 
 
 def test_no_field_of_what_is_meant_has_a_default_that_an_upgrade_could_bring():

@@ -9,7 +9,8 @@ from __future__ import annotations
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -48,6 +49,22 @@ PLAN = Plan(
 )
 
 
+class FakeFound(NamedTuple):
+    value: Any
+    severity: int = 0
+    ns: int = 1_700_000_000_000_000_000
+    states: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass
+class FakeAsked:
+    sent: bool
+
+    def late(self, timeout: float) -> str:
+        return f"no {'answer' if self.sent else 'connection'} within {timeout:g} s"
+
+
 class FakeHost:
     """Remembers what a plugin does to its task."""
 
@@ -63,6 +80,9 @@ class FakeHost:
         self.messages: list[tuple[str, int]] = []
         self.statuses: list[str] = []
         self.written = threading.Condition()
+        self.remote: dict[str, FakeFound] = {}
+        """PVs of others, by name; what is not in it never answers."""
+        self.sent: list[tuple[Link, Any]] = []
 
     def read(self, name: str) -> Reading:
         return self.readings[name]
@@ -80,6 +100,21 @@ class FakeHost:
 
     def put_link(self, name: str, value: Any, timeout: float) -> None:
         self.link_puts.append((name, value, timeout))
+
+    def fetch(self, links, until, takers):
+        asked = []
+        for link, take in zip(links, takers, strict=True):
+            asked.append(FakeAsked(sent=link.name in self.remote))
+            if link.name in self.remote:
+                take(self.remote[link.name])
+        return asked
+
+    def send(self, writes, until, takers, refusal):
+        self.sent += writes
+        for (link, _), take in zip(writes, takers, strict=True):
+            if link.name in self.remote:
+                take(refusal())
+        return [FakeAsked(sent=False) for _ in writes]
 
     def message(self, text: str, severity: int = 0) -> None:
         self.messages.append((text, severity))
@@ -176,10 +211,15 @@ def run(
     runners: list[PluginRunner] = []
 
     def _run(
-        text: str, *, start: bool = True, max_failures: int | None = None, **options: Any
+        text: str,
+        *,
+        start: bool = True,
+        max_failures: int | None = None,
+        files: dict[str, str] | None = None,
+        **options: Any,
     ) -> PluginRunner:
         source = "from ioc_runtime import *\nimport threading\n" + textwrap.dedent(text)
-        loaded = load_files({"guard.py": source}, max_failures=max_failures)
+        loaded = load_files({"guard.py": source, **(files or {})}, max_failures=max_failures)
         assert loaded.package is not None
         vars(loaded.package.modules()[f"{loaded.package.name}.guard"]).update(gate=gate, host=host)
         runner = PluginRunner(

@@ -48,6 +48,23 @@ def test_an_imported_base_never_counts(load_files) -> None:
     assert load_files({"guard.py": source}).cls.__name__ == "AZone"
 
 
+def test_a_concrete_base_of_a_library_never_counts_even_if_it_sorts_first(
+    load_files, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "facility_tasks.py").write_text(GUARD.replace("Guard", "AGuard"))
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from facility_tasks import AGuard\nfrom ioc_runtime import DeclarativeTask\n"
+    mine = "class MyInterlock(AGuard): answer = 43\nclass Other(dict): pass\n"
+    loaded = load_files({"guard.py": text + mine})
+    assert (loaded.cls.__name__, loaded.cls.answer) == ("MyInterlock", 43)
+    error = refused(load_files, {"guard.py": text + "class Other(dict): pass\n"})
+    assert "defines no subclass of TaskBase" in str(error)
+    error = refused(load_files, {"guard.py": text + mine + "class Two(AGuard): pass\n"})
+    assert "guard.MyInterlock (guard.py:3), guard.Two (guard.py:5)" in str(error)
+    assert "AGuard" not in str(error)
+    sys.modules.pop("facility_tasks")
+
+
 def test_a_class_that_another_own_module_imports_counts_once(load_files) -> None:
     loaded = load_files(
         {
@@ -376,6 +393,18 @@ def test_two_plugins_with_the_same_modules_never_meet(load_files) -> None:
     assert one.cls().who() == (1, 1)
     assert two.cls().who() == (2, 2)
     assert "helpers" not in sys.modules
+
+
+def test_a_plugin_that_is_loaded_again_after_another_of_its_module_name_is_itself(
+    load_files,
+) -> None:
+    one, two = GUARD, GUARD.replace("42", "43")
+    first = load_files({"guard.py": one})
+    other = load_files({"guard.py": two})
+    first.close()
+    again = load_files({"guard.py": one})
+    assert (again.cls.answer, other.cls.answer, first.cls.answer) == (42, 43, 42)
+    assert again.cls is not first.cls
 
 
 def test_a_plugins_module_hides_a_librarys_from_that_plugin_alone(load_files) -> None:

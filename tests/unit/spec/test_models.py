@@ -117,7 +117,7 @@ spec.permits.*.persist spec.tests.*.steps.*.set spec.tests.*.steps.*.after
 spec.tests.*.steps.*.expect spec.plugin.git.secretRef.name spec.plugin.inline.files
 spec.plugin.configMap.name spec.plugin.image.path spec.plugin.builtin spec.plugin.class
 spec.plugin.requirements spec.plugin.functions spec.plugin.maxFailures spec.plugin.isolation
-spec.plugin.updatePolicy
+spec.plugin.updatePolicy spec.plugin.requirementsFrom
 """.split()
 
 JOB_FIELDS = """

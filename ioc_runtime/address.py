@@ -1,8 +1,12 @@
-"""Links to PVs of others: `ca://NAME`, `pva://NAME`, or a bare name."""
+"""Addresses of PVs of others: `ca://NAME`, `pva://NAME`, a bare name, `{prefix}NAME`.
+
+The same in the links of a manifest and in what a plugin reads and writes by name.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 from ioc_runtime.plan import Link
@@ -12,11 +16,33 @@ _FILTER = re.compile(r"(?P<base>[^{}]+\.[A-Z0-9$]*)(?P<json>\{[^\s\\]*\})")
 _FIELD = re.compile(r"[A-Z][A-Z0-9]{0,3}\$?")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 
+_TEMPLATE = re.compile(r"(?P<scheme>(?:[A-Za-z]+://)?)\{(?P<key>[A-Za-z_][A-Za-z0-9_]*)\}")
+
 EXPECTED = "ca://NAME or pva://NAME"
 
 
 class BadLink(ValueError):
     """A link cannot be; the text says what would be right."""
+
+
+def template_key(text: str) -> str | None:
+    """The key of an address that begins with one (`{main}P1`, `ca://{main}P1`), or None.
+
+    Braces further on belong to the name: there are facilities whose names have them.
+    """
+    found = _TEMPLATE.match(text)
+    return found["key"] if found else None
+
+
+def expand(text: str, prefixes: Mapping[str, str]) -> str:
+    """The address with the prefix that its key stands for; others as they are.
+
+    :raises KeyError: with the key, when there is no such prefix
+    """
+    found = _TEMPLATE.match(text)
+    if found is None:
+        return text
+    return found["scheme"] + prefixes[found["key"]] + text[found.end() :]
 
 
 def parse_link(text: str, protocol: Literal["ca", "pva"], poll: float | None = None) -> Link:

@@ -1,0 +1,1 @@
+"""Makes docs/schema/: the JSON schemas of the manifests, from the models."""

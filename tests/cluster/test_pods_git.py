@@ -1,0 +1,220 @@
+"""Plugins from Git on real pods, from real servers beside the cluster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.invariants import check
+from cluster.pv import PvClient
+from cluster.rig import Rig
+from cluster.running import Operator
+from cluster.tasks import Tasks, current, of, task
+from support.git_host import TOKEN, GitHost, Repo, git, git_host, keygen
+
+pytestmark = pytest.mark.timeout(180)
+
+CODE = """
+from ioc_runtime import TaskBase
+
+class Guard(TaskBase):
+    def initialize(self):
+        self.set_output("label", "{label}")
+"""
+
+
+@pytest.fixture
+def host(rig: Rig, tmp_path: Path) -> Iterator[GitHost]:
+    """A Git host that pods can reach."""
+    with git_host(tmp_path / "host", rig.host_address) as host:
+        yield host
+
+
+@pytest.fixture
+def repo(host: GitHost) -> Repo:
+    repo = host.repo("tasks")
+    repo.commit({"guard/guard.py": CODE.format(label="one")})
+    return repo
+
+
+def guard(tasks: Tasks, url: str, name: str = "guard", **git_fields: Any) -> dict[str, Any]:
+    outputs = {"label": {"type": "string"}, "alarm": {"type": "bool"}}
+    source = {"url": url, "ref": "main", "path": "guard", "secretRef": {"name": "deploy"}}
+    return task(name, tasks.prefix(name), outputs=outputs, plugin={"git": source | git_fields})
+
+
+def secret(tasks: Tasks, files: dict[str, str], name: str = "deploy") -> None:
+    made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": files}
+    tasks.apply(made)
+
+
+def label(tasks: Tasks, name: str = "guard") -> str:
+    with PvClient(tasks.address(name)) as client:
+        return str(client.get(tasks.prefix(name) + "label"))
+
+
+def edit(tasks: Tasks, **fields: Any) -> None:
+    tasks.patch("guard", {"plugin": {"git": fields}})
+
+
+def source_of(found: dict[str, Any]) -> dict[str, Any]:
+    return found["status"].get("runtime", {}).get("source", {})
+
+
+def test_a_task_from_git_serves_and_says_its_commit(
+    operator: Operator, tasks: Tasks, host: GitHost, repo: Repo
+):
+    secret(tasks, host.token_files())
+    tasks.apply(guard(tasks, host.https_url("tasks")))
+    found = tasks.ready("guard")
+    assert source_of(found)["commit"] == git(repo.checkout, "rev-parse", "HEAD")
+    assert label(tasks) == "one"
+
+    secret(tasks, host.key_files(), "ssh")
+    by_ssh = guard(tasks, host.ssh_url("tasks"), "by-ssh", secretRef={"name": "ssh"})
+    tasks.apply(by_ssh)
+    tasks.ready("by-ssh")
+    assert label(tasks, "by-ssh") == "one"
+
+
+def test_a_branch_that_moves_moves_no_pod_until_it_is_asked_for(
+    operator: Operator, tasks: Tasks, host: GitHost, repo: Repo
+):
+    secret(tasks, host.token_files())
+    tasks.apply(guard(tasks, host.https_url("tasks")))
+    first = source_of(tasks.ready("guard"))["commit"]
+    repo.commit({"guard/guard.py": CODE.format(label="two")})
+    kept = tasks.get("configmap", "guard-config")["data"]["source.json"]
+    assert json.loads(kept)["commit"] == first
+
+    uid = tasks.uid("guard")
+    tasks.run("delete", "pod", "guard-0")
+    found = tasks.wait(lambda t: t["status"].get("pod", {}).get("uid") not in (None, uid), "guard")
+    found = tasks.ready("guard")
+    assert source_of(found)["commit"] == first, "pinned"
+    assert label(tasks) == "one"
+
+    second = git(repo.checkout, "rev-parse", "HEAD")
+    edit(tasks, ref=second)
+    found = tasks.ready("guard")
+    assert source_of(found)["commit"] == second
+    assert label(tasks) == "two"
+
+
+def test_a_source_that_is_not_to_be_had_leaves_the_last_good_one_running(
+    operator: Operator, tasks: Tasks, host: GitHost, repo: Repo, tmp_path: Path
+):
+    secret(tasks, host.token_files())
+    keygen(tmp_path / "stranger")
+    secret(tasks, host.key_files() | {"identity": (tmp_path / "stranger").read_text()}, "stranger")
+    secret(tasks, {"password": f"{TOKEN}-wrong", "ca.crt": host.ca.read_text()}, "wrong")
+    url = host.https_url("tasks")
+    tasks.apply(guard(tasks, url))
+    uid = tasks.ready("guard")["status"]["pod"]["uid"]
+    good = {"url": url, "ref": "main", "path": "guard", "secretRef": {"name": "deploy"}}
+    (repo.checkout / "guard/out").symlink_to("/etc/shadow")
+    repo.commit(branch="hostile")
+    git(repo.checkout, "rm", "-q", "--cached", "guard/out")
+    (repo.checkout / "guard/out").unlink()
+    repo.commit({"guard/guard.py": "import no_such_module_anywhere\n" + CODE}, branch="broken")
+    for fields, reason in (
+        ({"ref": "nothing"}, "RefNotFound"),
+        ({"secretRef": {"name": "wrong"}}, "AuthFailed"),
+        ({"url": host.ssh_url("tasks"), "secretRef": {"name": "stranger"}}, "AuthFailed"),
+        ({"url": host.https_url("nothing")}, "SourceNotFound"),
+        ({"ref": "hostile"}, "BadSource"),
+        ({"ref": "broken"}, "PluginFailed"),
+    ):
+        began = time.monotonic()
+        edit(tasks, **good | fields)
+        message = tasks.stalled("guard", reason)
+        assert time.monotonic() - began < 30
+        assert "What ran before runs on." in message
+        pod = tasks.pod("guard")
+        assert pod and pod["metadata"]["uid"] == uid, reason
+        assert label(tasks) == "one"
+    edit(tasks, **good)
+    found = tasks.ready("guard")
+    assert found["status"]["pod"]["uid"] == uid, "back where it was, nothing had to be replaced"
+    until = time.monotonic() + 20
+    while tasks.list("job"):
+        assert time.monotonic() < until, "the try is still there"
+        time.sleep(0.2)
+    assert_no_secret(tasks, TOKEN)
+
+
+def test_a_first_start_without_its_source_says_why_and_goes_on_when_it_is_there(
+    operator: Operator, tasks: Tasks, host: GitHost, repo: Repo
+):
+    began = time.monotonic()
+    secret(tasks, host.token_files())
+    tasks.apply(guard(tasks, host.https_url("tasks"), ref="later"))
+    message = tasks.stalled("guard", "RefNotFound")
+    assert time.monotonic() - began < 30 and "later" in message
+    repo.push("later")
+    found = tasks.wait(
+        lambda t: current(t) and of(t, "Ready")["status"] == "True", "guard", patience=90
+    )
+    assert source_of(found)["ref"] == "later"
+
+
+def test_files_of_a_config_map_are_a_plugin(operator: Operator, tasks: Tasks):
+    outputs = {"label": {"type": "string"}, "alarm": {"type": "bool"}}
+    made = task(
+        "guard", tasks.prefix("guard"), outputs=outputs, plugin={"configMap": {"name": "code"}}
+    )
+    tasks.apply(made)
+    assert "'code' is not there" in tasks.stalled("guard", "SourceNotFound")
+    code = {"guard.py": CODE.format(label="mapped"), "helper.txt": "x"}
+    tasks.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "code"}, "data": code}
+    )
+    tasks.wait(lambda t: of(t, "Ready").get("status") == "True", "guard", patience=120)
+    assert label(tasks) == "mapped"
+
+
+def assert_no_secret(tasks: Tasks, text: str) -> None:
+    """Nowhere that a person with a view of the namespace may look, but in the Secret."""
+    for kind in ("ioctask", "pod", "statefulset", "job", "configmap", "events"):
+        assert text not in tasks.run("get", kind, "-o", "yaml"), kind
+    for pod in tasks.list("pod"):
+        name = pod["metadata"]["name"]
+        for container in ("fetch", "ioc"):
+            assert text not in tasks.run("logs", name, "-c", container, "--tail=1000")
+        mounts = pod["spec"]["containers"][0]["volumeMounts"]
+        assert "credentials" not in [mount["name"] for mount in mounts]
+
+
+def test_with_the_server_gone_a_new_pod_runs_the_commit_that_is_cached(
+    installed: Path, rig: Rig, namespace: str, host: GitHost, repo: Repo, tmp_path: Path
+):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)  # pods run as another user
+    tasks = Tasks(rig.kubectl, namespace)
+    with Operator(installed, tmp_path, "--plugin-cache", f"host:{cache}"):
+        secret(tasks, host.token_files())
+        tasks.apply(guard(tasks, host.https_url("tasks")))
+        found = tasks.ready("guard")
+        commit, uid = source_of(found)["commit"], found["status"]["pod"]["uid"]
+        host.stop()
+        tasks.run("delete", "pod", "guard-0")
+        tasks.wait(lambda t: t["status"].get("pod", {}).get("uid") not in (None, uid), "guard")
+        assert source_of(tasks.ready("guard"))["commit"] == commit
+        assert label(tasks) == "one"
+        host.start()
+        repo.write({"guard/guard.py": CODE.format(label="rewritten")})
+        git(repo.checkout, "commit", "-q", "--all", "--amend", "-m", "history is written anew")
+        repo.push()
+        repo.forget()
+        uid = tasks.ready("guard")["status"]["pod"]["uid"]
+        tasks.run("delete", "pod", "guard-0")
+        tasks.wait(lambda t: t["status"].get("pod", {}).get("uid") not in (None, uid), "guard")
+        assert source_of(tasks.ready("guard"))["commit"] == commit, "after a forced push"
+        assert label(tasks) == "one"
+        check(rig.kubectl, namespace)

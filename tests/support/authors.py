@@ -1,0 +1,26 @@
+"""Files of the examples in docs/authors.md, and pytest on a directory as its author runs it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from support.spawn import ROOT, Spawn, Spawned
+
+PAGE = ROOT / "docs" / "authors.md"
+
+
+def write_examples(directory: Path) -> list[str]:
+    """The blocks whose first line is a file's name, as files; their names."""
+    blocks = re.findall(r"^```\w+\n# ([\w.]+)\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    for name, text in blocks:
+        (directory / name).write_text(text)
+    return [name for name, _ in blocks]
+
+
+def run_pytest(spawn: Spawn, directory: Path, *options: str, timeout: float = 60) -> Spawned:
+    """pytest, with our fixtures, on a directory of an author's; it has ended."""
+    plugin = ("-p", "ioc_runtime.testing", "-c", "/dev/null", "-p", "no:cacheprovider", "-W")
+    process = spawn("-m", "pytest", *plugin, "error", "-q", directory, *options)
+    process.wait(timeout)
+    return process
