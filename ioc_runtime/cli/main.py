@@ -46,7 +46,7 @@ app.command(
     epilog=examples(
         "iocctl convert my-interlock/ -o task.yaml",
         "iocctl convert my-interlock/config.yaml --prefix TEST:IOC: --protocol ca",
-        "iocctl convert plugins.yaml --controller SPARC:CONTROL > tasks.yaml",
+        "iocctl convert plugins.yaml --controller SPARC:CONTROL -o tasks.yaml",
     ),
 )(convert_command)
 app.command(name="demo", epilog=examples("iocctl demo", "iocctl demo --station"))(

@@ -1,7 +1,6 @@
-"""Any PV by its name, for plugins written for iocmng: get, put and follow.
+"""Follows any PV by its name, for plugins written for iocmng (`pv_client.monitor`).
 
-Separate from the links: what a plugin asks for delays none of them. Calls wait in the
-thread of the caller.
+Separate from the links, and from the single reads and writes of `epics.remote`.
 """
 
 from __future__ import annotations
@@ -16,19 +15,6 @@ Ends = Callable[[], None]
 
 class AnyPv(Protocol):
     """A client of one protocol."""
-
-    def get(self, name: str, timeout: float) -> Any:
-        """The value.
-
-        :raises TimeoutError: no answer in time
-        """
-
-    def put(self, name: str, value: Any, timeout: float) -> None:
-        """Write, and wait until the server has taken it.
-
-        :raises TimeoutError: no answer in time
-        :raises OSError: refused
-        """
 
     def monitor(
         self,
@@ -55,17 +41,6 @@ class PvaClient:
         from p4p.client.thread import Context
 
         self._context = Context("pva")
-
-    def get(self, name: str, timeout: float) -> Any:
-        return self._context.get(name, timeout=timeout)
-
-    def put(self, name: str, value: Any, timeout: float) -> None:
-        from p4p.client.thread import RemoteError
-
-        try:
-            self._context.put(name, value, timeout=timeout)
-        except RemoteError as error:
-            raise OSError(f"{name}: {error}") from None
 
     def monitor(
         self,
@@ -107,16 +82,6 @@ class CaClient:
         self._all.ca.use_initial_context()
         return self._all
 
-    def get(self, name: str, timeout: float) -> Any:
-        value = self._epics.caget(name, timeout=timeout)
-        if value is None:
-            raise TimeoutError(f"{name}: no answer within {timeout:g} s")
-        return value
-
-    def put(self, name: str, value: Any, timeout: float) -> None:
-        if not self._epics.caput(name, value, wait=True, timeout=timeout):
-            raise TimeoutError(f"{name}: no answer within {timeout:g} s")
-
     def monitor(
         self,
         name: str,
@@ -127,13 +92,14 @@ class CaClient:
             if value is not None:
                 callback(value)
 
-        pv = self._epics.PV(name, auto_monitor=True)
+        callbacks = {}
         if connected is not None:
-            pv.connection_callbacks.append(lambda conn=None, **_: connected(bool(conn)))
-        pv.add_callback(take)
+            callbacks["connection_callback"] = lambda conn=None, **_: connected(bool(conn))
+        pv = self._epics.PV(name, callback=take, auto_monitor=True, **callbacks)
 
         def end() -> None:
             pv.clear_callbacks()
+            self._epics  # noqa: B018 - this thread may be another one
             pv.disconnect()
 
         return end

@@ -88,13 +88,6 @@ class Binding:
         """The plan in force."""
         return self._plan
 
-    def may_write(self, what: str) -> None:
-        """Refuse where nothing may be written now: paused, ended, or inside an expression.
-
-        :raises Paused, Ended, TaskError: so
-        """
-        self.allowed(what)
-
     @property
     def parameters(self) -> Parameters:
         """The task's parameters, as they are now."""

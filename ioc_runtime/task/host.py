@@ -82,6 +82,11 @@ class TaskHost:
         if error is not None:
             raise PutFailed(error)
 
+    def any_pv(self, scheme: str) -> Any:
+        from ioc_runtime.epics.any_pv import any_pv
+
+        return any_pv(scheme)
+
     def fetch(
         self, links: Sequence[Link], until: float, takers: Sequence[Callable[[Any], None]]
     ) -> Sequence[Asked]:
@@ -105,11 +110,6 @@ class TaskHost:
         requests = [Request(link, until, taker, value, refusal) for (link, value), taker in pairs]
         self._task.remote.write(requests)
         return requests
-
-    def any_pv(self, scheme: str) -> Any:
-        from ioc_runtime.epics.any_pv import any_pv
-
-        return any_pv(scheme)
 
     def message(self, text: str, severity: int = 0) -> None:
         with self._task.events.lock:

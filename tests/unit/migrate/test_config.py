@@ -40,10 +40,15 @@ def test_modes(parameters, expected):
 
 
 @pytest.mark.parametrize("parameters", ["{mode: triggered}", "{triggered: true}"])
-def test_mode_triggered(parameters):
-    # Without code there is nothing to trigger; with it see the plugins of tests/iocmng.
-    (problem,) = problems(f"parameters: {parameters}")
-    assert "a plugin with triggered()" in problem
+def test_mode_triggered_runs_the_code_on_run_which_is_a_name_of_trigger(parameters):
+    code = Code("Mine", "IocTask", frozenset({"triggered"}))
+    converted = made(f"parameters: {parameters}", code)
+    assert converted.document["spec"]["mode"] == "triggered"
+    assert "BEAMLINE:DEFAULT:MINE:RUN" in converted.compiled.names
+
+
+def test_mode_triggered_without_code_is_a_problem():
+    assert "a plugin with triggered()" in problems("parameters: {mode: triggered}")[0]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ def manifest(root: Path, **more: object) -> dict:
     }
 
 
-@pytest.mark.parametrize("name", ["interlock", "reactive", "continuous", "report", "noise"])
+@pytest.mark.parametrize(
+    "name", ["interlock", "reactive", "triggered", "continuous", "report", "noise"]
+)
 def test_the_plugins_of_the_comparison_convert_without_an_edit(name):
     config = config_of(PLUGINS / name)
     converted = convert_directory(config, Wanted(name, source=IMAGE))

@@ -21,7 +21,7 @@ spec:
   outputs:
     level: {type: float}
     count: {type: int, display: {low: 0, high: 9}}
-    on: {type: bool}
+    lamp: {type: bool}
     mode: {type: enum, states: [A, B, C]}
     text: {type: string}
     wave: {type: float, length: 8}
@@ -38,7 +38,7 @@ spec:
         loaded.close()
     assert told.failures == []
     written = {name: [v for n, v in host.writes if n == name] for name, _ in host.writes}
-    assert set(written) == {"level", "count", "on", "mode", "text", "wave"}
+    assert set(written) == {"level", "count", "lamp", "mode", "text", "wave"}
     assert all(2 <= value <= 4 for value in written["level"])
     assert len(set(written["level"])) > 3
 

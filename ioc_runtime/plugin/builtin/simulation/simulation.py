@@ -47,7 +47,8 @@ class _Motion:
 
     def __init__(self, signal: Any, wanted: Mapping[str, Any]) -> None:
         self.name = signal.name
-        self._type, self._length, self._states = signal.type, signal.length, len(signal.states)
+        self._type, self._length = signal.type, signal.length
+        self._states = len(signal.states) or 2  # a bool may do without names
         self._shape = wanted.get("shape", "sine")
         if self._shape not in SHAPES:
             expected = ", ".join(SHAPES)

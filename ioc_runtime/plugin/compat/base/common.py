@@ -98,7 +98,7 @@ class Common:
 
     def _construction(self) -> dict[str, Any]:
         """What the constructor is called with, by keyword, as in iocmng."""
-        pv_client.attach(self._task)
+        pv_client.attach(self)
         spec = self._spec()
         return {
             "name": self._task.host.name,

@@ -10,7 +10,7 @@ from typing import Any
 
 from ioc_runtime.plugin import api
 from ioc_runtime.plugin.compat.base.common import Common
-from ioc_runtime.plugin.compat.devices import LenientDevices
+from ioc_runtime.plugin.compat.devices import ForgivingDevices
 
 
 class JobResult(api.JobResult):
@@ -21,7 +21,7 @@ class JobResult(api.JobResult):
         self.timestamp = datetime.datetime.now().isoformat()  # type: ignore[assignment]
 
 
-class JobBase(Common, LenientDevices, api.JobBase):
+class JobBase(Common, ForgivingDevices, api.JobBase):
     """A job as iocmng has it: what `execute` returns is data of a success, unless it is a
     `JobResult`.
     """

@@ -9,13 +9,13 @@ from typing import Any
 
 from ioc_runtime.plugin import api
 from ioc_runtime.plugin.compat.base.common import Common
-from ioc_runtime.plugin.compat.devices import LenientDevices
+from ioc_runtime.plugin.compat.devices import ForgivingDevices
 
 _MODES = {"periodic": "continuous"}
 _STATUS = ("INIT", "RUN", "PAUSED", "END", "ERROR")
 
 
-class TaskBase(Common, LenientDevices, api.TaskBase):
+class TaskBase(Common, ForgivingDevices, api.TaskBase):
     """A task as iocmng has it: `initialize`, `execute` and `cleanup` have to be there."""
 
     _iocmng_type = "task"

@@ -11,20 +11,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ioc_runtime.plugin.binding import Binding
+    from ioc_runtime.plugin.pv_access import PvAccess
 
 _lock = threading.Lock()
 _provider: str | None = None
-_binding: Binding | None = None
+_plugin: Any = None
 _clients: dict[str, Any] = {}
 _monitors: dict[str, tuple[str, Any]] = {}
 """Key -> name of the PV, and what ends the subscription."""
 
 
-def attach(binding: Binding) -> None:
-    """The task whose plugin calls (called when the plugin is made)."""
-    global _binding
-    _binding = binding
+def attach(plugin: Any) -> None:
+    """The plugin that calls, a task's or a job's (called when it is made)."""
+    global _plugin
+    _plugin = plugin
 
 
 def init(pva: bool = True) -> None:
@@ -37,9 +37,9 @@ def get_provider() -> str:
     """`pva` or `ca`."""
     if _provider is not None:
         return _provider
-    links = (getattr(s, "link", None) for s in _binding.plan.signals) if _binding else ()
-    schemes = {link.scheme for link in links if link is not None}
-    return "ca" if schemes == {"ca"} else "pva"
+    plan = _bound()._task.plan  # noqa: SLF001 - the plugin's own binding
+    schemes = {signal.link.scheme for signal in plan.signals if getattr(signal, "link", None)}
+    return "ca" if schemes == {"ca"} or not schemes and plan.protocol == "ca" else "pva"
 
 
 def get(pv_name: str, timeout: float = 5.0) -> Any:
@@ -47,18 +47,18 @@ def get(pv_name: str, timeout: float = 5.0) -> Any:
 
     :raises TimeoutError: no answer in time
     """
-    return _client().get(pv_name, timeout)
+    reading = _bound().read(f"{get_provider()}://{pv_name}", timeout)
+    if not reading.ok:
+        raise TimeoutError(f"{pv_name}: {reading.error}")
+    return reading.value
 
 
 def put(pv_name: str, value: Any, timeout: float = 5.0) -> None:
     """Write a PV and wait for the answer.
 
-    :raises TimeoutError: no answer in time
-    :raises OSError: refused
+    :raises PutFailed: refused, no connection or no answer in time; it is an OSError
     """
-    if _binding is not None:
-        _binding.may_write(pv_name)
-    _client().put(pv_name, value, timeout)
+    _bound().write({f"{get_provider()}://{pv_name}": value}, timeout).raise_for_error()
 
 
 def monitor(
@@ -113,11 +113,16 @@ def close() -> None:
         client.close()
 
 
+def _bound() -> PvAccess:
+    if _plugin is None:
+        raise RuntimeError("pv_client works once the plugin runs in a task")
+    plugin: PvAccess = _plugin
+    return plugin
+
+
 def _client() -> Any:
     scheme = get_provider()
     with _lock:
         if scheme not in _clients:
-            if _binding is None:
-                raise RuntimeError("pv_client works once the plugin runs in a task")
-            _clients[scheme] = _binding.host.any_pv(scheme)
+            _clients[scheme] = _bound()._task.host.any_pv(scheme)  # noqa: SLF001 - as above
         return _clients[scheme]
