@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         pod = _pod() if options.pod else None
         plan = _plan(options.plan)
         options.fetched = _fetched(options.plugin)
+        plan = _whole(plan, options.fetched)
         if options.check:
             return _check(plan, options.fetched, sayings)
         return _serve(plan, options, sayings, logs, began, pod)
@@ -98,6 +99,17 @@ def _fetched(path: Path | None) -> Fetched | None:
         return Fetched.read(path)
     except NotFetched as error:
         raise Refused("PluginFailed", f"plugin: {error}", EXIT_BAD_SPEC) from None
+
+
+def _whole(plan: Plan, fetched: Fetched | None) -> Plan:
+    """The plan, or the one that takes its place once the plugin's files are there."""
+    if fetched is not None and fetched.plan is not None:
+        return _plan(fetched.plan)
+    plugin = plan.plugin
+    if plugin is not None and plugin.config is not None and not plugin.config_read:
+        text = f"the plan is in the plugin's {plugin.config}, which has not been read"
+        raise Refused("BadPlan", text, EXIT_BAD_SPEC)
+    return plan
 
 
 def _check(plan: Plan, fetched: Fetched | None, sayings: Sayings) -> int:

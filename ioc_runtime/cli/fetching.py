@@ -12,13 +12,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.terminal import printable
-from ioc_runtime.plan import Plan, to_json
+from ioc_runtime.plan import Plan, from_json, to_json
 
 Tell = Callable[[str], None]
 
@@ -30,12 +30,18 @@ def is_needed(plan: Plan) -> bool:
 
 
 def fetch(
-    plan: Plan, into: Path, tell: Tell, credentials: Path | None = None, files: Path | None = None
+    plan: Plan,
+    into: Path,
+    tell: Tell,
+    credentials: Path | None = None,
+    files: Path | None = None,
+    manifest: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Options for the serving process, once all is there.
 
     :param into: an empty directory that outlives the serving process
     :param files: what stands in for a ConfigMap
+    :param manifest: the document, where a file of the plugin says what there is
     :raises Failure: with one sentence
     """
     source = (plan.plugin.source or {}) if plan.plugin is not None else {}
@@ -48,6 +54,8 @@ def fetch(
         )
     path = into / "plan.json"
     path.write_text(to_json(plan))
+    if manifest is not None:
+        path.with_name("manifest.json").write_text(json.dumps(manifest))
     cache = cache_directory()
     kept = cache / "kept" / f"{_name(source)}.json"
     command = [sys.executable, "-m", "ioc_runtime.fetch", str(path), "--into", str(into)]
@@ -105,3 +113,11 @@ def _keep(kept: Path, outcome: Path) -> None:
             kept.write_text(json.dumps({key: source[key] for key in ("url", "ref", "commit")}))
     except (OSError, ValueError, KeyError):
         return
+
+
+def whole_plan(plan: Plan, made_ready: Sequence[str]) -> Plan:
+    """The plan, or the one that was made once the plugin's files were there."""
+    if not made_ready:
+        return plan
+    said = json.loads(Path(made_ready[1]).read_text("utf-8"))
+    return from_json(Path(said["plan"]).read_text("utf-8")) if said.get("plan") else plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,6 +76,22 @@ def compile_one(
     for warning in compiled[0].warnings:
         warn(str(warning))
     return _complete(compiled[0], name, warn)
+
+
+def unread(
+    file: Path, prefix: str | None, changes: list[str], plan: Plan
+) -> Mapping[str, Any] | None:
+    """The document of a manifest that leaves it to a file of the plugin what there is, while
+    that file has not been fetched; None for any other.
+    """
+    plugin = plan.plugin
+    if plugin is None or plugin.config is None or plugin.directory is not None:
+        return None
+    path = manifest_in(file) if file.is_dir() else file
+    text = (path or file).read_text("utf-8")
+    (compiled,) = compile_text(text, file=str(path), overrides=_settings(prefix, changes))
+    data: Mapping[str, Any] = compiled.document.data
+    return data
 
 
 def manifest_in(directory: Path) -> Path | None:

@@ -28,6 +28,8 @@ class Fetched:
     """Directory of the packages it needs beyond those that are installed."""
     source: dict[str, Any] = field(default_factory=dict)
     """Where the files come from: url, ref, commit, path, note."""
+    plan: str | None = None
+    """File with the plan to serve, where `plugin.config` says what there is."""
 
     @classmethod
     def read(cls, path: Path) -> Fetched:
@@ -48,6 +50,7 @@ class Fetched:
             directory=_text(said.get("directory")),
             site=_text(said.get("site")),
             source=source if isinstance(source, dict) else {},
+            plan=_text(said.get("plan")),
         )
 
     def use_packages(self) -> None:

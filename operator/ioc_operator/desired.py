@@ -90,9 +90,8 @@ class Wanted:
     def fetches(self) -> bool:
         """Whether its plugin has to be made ready before its pod can serve."""
         plugin = self.plugin
-        return any(
-            plugin.get(field) for field in ("git", "configMap", "requirements", "requirementsFrom")
-        )
+        fields = ("git", "configMap", "requirements", "requirementsFrom", "config")
+        return any(plugin.get(field) for field in fields)
 
     @property
     def probe_port(self) -> int:
