@@ -94,6 +94,15 @@ def unread(
     return data
 
 
+def file_of(path: Path) -> Path:
+    """The file that is edited: the manifest, also of a directory, or the config for iocmng."""
+    if not path.is_dir():
+        return path
+    from ioc_runtime.migrate import config_of
+
+    return manifest_in(path) or config_of(path) or path
+
+
 def manifest_in(directory: Path) -> Path | None:
     """The manifest in a directory: by its name, else the only one; None without any.
 
