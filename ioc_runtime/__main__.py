@@ -55,7 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         pod = _pod() if options.pod else None
         plan = _plan(options.plan)
         options.fetched = _fetched(options.plugin)
-        plan = _whole(plan, options.fetched)
+        if options.fetched is not None and options.fetched.plan is not None:
+            plan = _plan(options.fetched.plan)
+        _whole(plan)
         if options.check:
             return _check(plan, options.fetched, sayings)
         return _serve(plan, options, sayings, logs, began, pod)
@@ -101,15 +103,12 @@ def _fetched(path: Path | None) -> Fetched | None:
         raise Refused("PluginFailed", f"plugin: {error}", EXIT_BAD_SPEC) from None
 
 
-def _whole(plan: Plan, fetched: Fetched | None) -> Plan:
-    """The plan, or the one that takes its place once the plugin's files are there."""
-    if fetched is not None and fetched.plan is not None:
-        return _plan(fetched.plan)
+def _whole(plan: Plan) -> None:
+    """Refuse a plan that leaves it to a file what there is, if that has not been read."""
     plugin = plan.plugin
     if plugin is not None and plugin.config is not None and not plugin.config_read:
         text = f"the plan is in the plugin's {plugin.config}, which has not been read"
         raise Refused("BadPlan", text, EXIT_BAD_SPEC)
-    return plan
 
 
 def _check(plan: Plan, fetched: Fetched | None, sayings: Sayings) -> int:

@@ -24,6 +24,9 @@ string (39 bytes by plain CA, all of it by `.VAL$` and PVA).
 """
 
 LINES: Final = 100
+BUILTIN_PLUGINS: Final = ("simulation",)
+"""Plugins that the runtime brings (`ioc_runtime/plugin/builtin`)."""
+
 STATUS_STATES: Final = ("INIT", "RUN", "PAUSED", "END", "ERROR")
 RULE_STATES: Final = ("OK", "PENDING", "ACTIVE", "LATCHED", "INVALID", "DISABLED")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")

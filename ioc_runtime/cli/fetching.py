@@ -26,7 +26,17 @@ Tell = Callable[[str], None]
 def is_needed(plan: Plan) -> bool:
     """Whether something has to be fetched or installed for this plan."""
     plugin = plan.plugin
-    return plugin is not None and (plugin.source is not None or bool(plugin.requirements))
+    if plugin is None:
+        return False
+    return bool(plugin.source or plugin.requirements or plugin.requirements_from)
+
+
+def completed(plan: Plan, made_ready: Sequence[str]) -> Plan:
+    """The plan to serve, where a file of the plugin says what there is."""
+    if not made_ready:
+        return plan
+    path = json.loads(Path(made_ready[1]).read_text()).get("plan")
+    return from_json(Path(path).read_text(encoding="utf-8")) if path else plan
 
 
 def fetch(
@@ -41,7 +51,7 @@ def fetch(
 
     :param into: an empty directory that outlives the serving process
     :param files: what stands in for a ConfigMap
-    :param manifest: the document, where a file of the plugin says what there is
+    :param manifest: the document of the plan, for `plugin.config`
     :raises Failure: with one sentence
     """
     source = (plan.plugin.source or {}) if plan.plugin is not None else {}
@@ -55,7 +65,7 @@ def fetch(
     path = into / "plan.json"
     path.write_text(to_json(plan))
     if manifest is not None:
-        path.with_name("manifest.json").write_text(json.dumps(manifest))
+        (into / "manifest.json").write_text(json.dumps(manifest, default=str))
     cache = cache_directory()
     kept = cache / "kept" / f"{_name(source)}.json"
     command = [sys.executable, "-m", "ioc_runtime.fetch", str(path), "--into", str(into)]
@@ -113,11 +123,3 @@ def _keep(kept: Path, outcome: Path) -> None:
             kept.write_text(json.dumps({key: source[key] for key in ("url", "ref", "commit")}))
     except (OSError, ValueError, KeyError):
         return
-
-
-def whole_plan(plan: Plan, made_ready: Sequence[str]) -> Plan:
-    """The plan, or the one that was made once the plugin's files were there."""
-    if not made_ready:
-        return plan
-    said = json.loads(Path(made_ready[1]).read_text("utf-8"))
-    return from_json(Path(said["plan"]).read_text("utf-8")) if said.get("plan") else plan

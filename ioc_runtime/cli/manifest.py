@@ -78,20 +78,12 @@ def compile_one(
     return _complete(compiled[0], name, warn)
 
 
-def unread(
-    file: Path, prefix: str | None, changes: list[str], plan: Plan
-) -> Mapping[str, Any] | None:
-    """The document of a manifest that leaves it to a file of the plugin what there is, while
-    that file has not been fetched; None for any other.
-    """
-    plugin = plan.plugin
-    if plugin is None or plugin.config is None or plugin.directory is not None:
-        return None
-    path = manifest_in(file) if file.is_dir() else file
-    text = (path or file).read_text("utf-8")
-    (compiled,) = compile_text(text, file=str(path), overrides=_settings(prefix, changes))
-    data: Mapping[str, Any] = compiled.document.data
-    return data
+def document(file: Path, prefix: str | None, changes: list[str]) -> Mapping[str, Any]:
+    """The manifest that `load` makes a plan of, as plain data."""
+    place = (manifest_in(file) or file) if file.is_dir() else file
+    overrides = _settings(prefix, changes)
+    text = place.read_text(encoding="utf-8")
+    return compile_text(text, file=str(place), overrides=overrides)[0].document.data
 
 
 def file_of(path: Path) -> Path:

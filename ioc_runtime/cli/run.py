@@ -22,7 +22,7 @@ import typer
 from ioc_runtime.cli import terminal
 from ioc_runtime.cli.child import Child, Event
 from ioc_runtime.cli.failure import Exit, Failure
-from ioc_runtime.cli.fetching import fetch, is_needed, whole_plan
+from ioc_runtime.cli.fetching import completed, fetch, is_needed
 from ioc_runtime.cli.view import DEFAULT_PORTS, PORT_VARIABLES, View, ending
 from ioc_runtime.plan import Plan, to_json
 from ioc_runtime.state import StateError, default_directory
@@ -135,22 +135,22 @@ def run(
     a PV that somebody else serves already. Of a job: 0 done, 10 it failed, 11 by a link,
     a file or a connection, 12 by an exception, 13 not in time, 14 aborted, 16 stopped.
     """
-    from ioc_runtime.cli.manifest import file_of, load, unread
+    from ioc_runtime.cli.manifest import document, file_of, load
 
     plan = load(file, prefix, changes or [])
     options = serving_options(state or _state_directory(), ca_port, pva_port)
     with ExitStack() as stack:
 
         def make_ready(plan: Plan) -> list[str]:
-            if not is_needed(plan):
+            if plan.plugin is None or not is_needed(plan):
                 return []
             place = tempfile.TemporaryDirectory(prefix="iocctl-plugin-", ignore_cleanup_errors=True)
             into = Path(stack.enter_context(place))
-            rest = unread(file, prefix, changes or [], plan)
-            return fetch(plan, into, terminal.note, credentials, plugin_files, rest)
+            wanted = document(file, prefix, changes or []) if plan.plugin.config else None
+            return fetch(plan, into, terminal.note, credentials, plugin_files, wanted)
 
         ready = make_ready(plan)
-        plan = whole_plan(plan, ready)
+        plan = completed(plan, ready)
         if watch:
             from ioc_runtime.cli.watch import Watcher, watching
 

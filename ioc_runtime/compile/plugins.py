@@ -14,6 +14,7 @@ from ioc_runtime.spec.plugin import INLINE_BYTES, SOURCES, Git
 from ioc_runtime.spec.plugin import Plugin as PluginSpec
 from ioc_runtime.spec.problem import NOTHING, Path
 from ioc_runtime.spec.task import Common
+from ioc_runtime.standard import BUILTIN_PLUGINS
 
 _SAID = ("git", "inline", "configMap", "image", "builtin")
 
@@ -35,6 +36,9 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
     _check_requirements(spec, path, collector)
     if spec.git is not None:
         _check_git(spec.git, (*path, "git"), collector)
+    if spec.builtin is not None and spec.builtin not in BUILTIN_PLUGINS:
+        known = ", ".join(BUILTIN_PLUGINS)
+        collector.wrong((*path, "builtin"), spec.builtin, f"one of {known}", BUILTIN_PLUGINS)
     source = None
     if spec.inline is None and spec.image is None:
         source = spec.model_dump(mode="json", by_alias=True, include=set(given))
@@ -51,31 +55,6 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
         isolation=spec.isolation,
         config=spec.config,
     )
-
-
-_FROM_FILE = ("inputs", "outputs", "transforms", "rules", "rule_defaults", "mode", "period")
-_FILES = ("yaml", "yml", "json")
-
-
-def check_config(spec: Common, collector: Collector) -> None:
-    """With `plugin.config` the file says what there is, and the manifest must not."""
-    if spec.plugin is None or spec.plugin.config is None:
-        return
-    path: Path = ("spec", "plugin", "config")
-    if spec.plugin.config.rpartition(".")[2] not in _FILES:
-        collector.wrong(path, spec.plugin.config, "a file that ends in .yaml, .yml or .json")
-    if spec.plugin.inline is not None or spec.plugin.builtin is not None:
-        expected = "a plugin from git, configMap or image; `iocctl convert` writes the rest here"
-        collector.wrong(path, spec.plugin.config, expected)
-    for field in _FROM_FILE:
-        known = type(spec).model_fields.get(field)
-        # An API server fills in defaults, so what has its default may not have been written.
-        if known is not None and getattr(spec, field) != known.get_default(
-            call_default_factory=True
-        ):
-            name = to_camel(field)
-            expected = f"no {name} here: plugin.config takes them from {spec.plugin.config}"
-            collector.wrong(("spec", name), NOTHING, expected)
 
 
 _SCHEMES = ("https", "http", "ssh", "git", "file")
@@ -103,6 +82,29 @@ def _check_git(git: Git, path: Path, collector: Collector) -> None:
 
 
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*")
+_FROM_FILE = ("inputs", "outputs", "transforms", "rules", "rule_defaults", "mode", "period")
+_FILES = ("yaml", "yml", "json")
+
+
+def check_config(spec: Common, collector: Collector) -> None:
+    """With `plugin.config` the file says what there is, and the manifest must not."""
+    if spec.plugin is None or spec.plugin.config is None:
+        return
+    path: Path = ("spec", "plugin", "config")
+    if spec.plugin.config.rpartition(".")[2] not in _FILES:
+        collector.wrong(path, spec.plugin.config, "a file that ends in .yaml, .yml or .json")
+    if spec.plugin.inline is not None or spec.plugin.builtin is not None:
+        expected = "a plugin from git, configMap or image; `iocctl convert` writes the rest here"
+        collector.wrong(path, spec.plugin.config, expected)
+    for field in _FROM_FILE:
+        known = type(spec).model_fields.get(field)
+        # An API server fills in defaults, so what has its default may not have been written.
+        if known is not None and getattr(spec, field) != known.get_default(
+            call_default_factory=True
+        ):
+            name = to_camel(field)
+            expected = f"no {name} here: plugin.config takes them from {spec.plugin.config}"
+            collector.wrong(("spec", name), NOTHING, expected)
 
 
 def _check_files(files: dict[str, str], path: Path, collector: Collector) -> None:

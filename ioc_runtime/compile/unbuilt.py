@@ -21,7 +21,6 @@ def _plugin(field: str) -> Callable[[Any], Any]:
 
 
 _COMMON: Final[tuple[Part, ...]] = (
-    ("built-in plugins are", ("plugin", "builtin"), _plugin("builtin")),
     (
         "plugins in a process of their own are",
         ("plugin", "isolation"),

@@ -5,10 +5,10 @@ What comes of it stands in DIR/plugin.json, which the serving process gets by `-
 | field | meaning |
 |---|---|
 | directory | the plugin's files; null for inline files, which are in the plan |
+| plan | the plan to serve, where `plugin.config` leaves it to a file of the plugin |
 | site | packages that it needs beside those that are installed; null for none |
 | source | of a plugin from Git: url, ref, commit, path, note |
 | entry | what `directory` was fetched for |
-| plan | the plan to serve instead, where `plugin.config` says what there is; or null |
 
 It says what it does as JSON lines on standard output, as the serving process does. A
 failure is one line with a reason, the last words of the container, and exit code 15; what
@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from ioc_runtime.fetch.cache import storage_failed
+from ioc_runtime.fetch.complete import complete
 from ioc_runtime.fetch.credentials import Credentials
-from ioc_runtime.fetch.failure import BAD_CONFIG, BAD_SOURCE, SOURCE_NOT_FOUND, FetchFailed
+from ioc_runtime.fetch.failure import BAD_SOURCE, SOURCE_NOT_FOUND, FetchFailed
 from ioc_runtime.fetch.limits import MIB, Limits
 from ioc_runtime.fetch.packages import install
 from ioc_runtime.fetch.source import Fetcher
 from ioc_runtime.fetch.wanted import git_source, read_said, write_said
-from ioc_runtime.plan import Plan, PlanError, Plugin, from_json, to_json
+from ioc_runtime.plan import Plan, PlanError, Plugin, from_json
 
 EXIT_BAD_SPEC: Final = 15
 OUTCOME: Final = "plugin.json"
-WHOLE: Final = "whole-plan.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +62,9 @@ def _fetch(options: argparse.Namespace) -> None:
         said = read_said(into / OUTCOME) or said
     elif plan.plugin is not None:
         said |= _code(plan.plugin, options)
-        said["plan"] = _whole_plan(plan.plugin, said["directory"], options)
+        if plan.plugin.config is not None and said["directory"] is not None:
+            manifest = options.manifest or options.plan.with_name("manifest.json")
+            said["plan"] = complete(manifest, Path(said["directory"]), into, _log)
     if plan.plugin is not None and options.only != "source":
         said["site"] = _packages(plan.plugin, said, options)
     try:
@@ -88,35 +90,6 @@ def _code(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
     if source:
         raise FetchFailed(BAD_SOURCE, f"a source of kind {next(iter(source))} cannot be fetched")
     return {"directory": plugin.directory}
-
-
-def _whole_plan(plugin: Plugin, directory: str | None, options: argparse.Namespace) -> str | None:
-    """The plan with what the file of `plugin.config` says; None where there is no such file.
-
-    The manifest stands beside the plan, as in the ConfigMap; without one the plan is whole.
-    """
-    manifest = options.plan.with_name("manifest.json")
-    if plugin.config is None or directory is None or not manifest.is_file():
-        return None
-    from ioc_runtime.migrate import complete_plan
-    from ioc_runtime.spec.problem import ManifestError
-
-    whole = options.into / WHOLE
-    try:
-        plan, notes = complete_plan(Path(directory), json.loads(manifest.read_text("utf-8")))
-        part = whole.with_suffix(".part")
-        part.write_text(to_json(plan), encoding="utf-8")
-        part.replace(whole)
-    except ManifestError as error:
-        text = "; ".join(str(problem) for problem in error.problems)
-        raise FetchFailed(BAD_CONFIG, text) from None
-    except ValueError as error:
-        raise FetchFailed("BadPlan", f"{manifest} is not JSON: {error}") from None
-    except OSError as error:
-        raise storage_failed(error) from None
-    for note in notes:
-        _log(f"{plugin.config}: {note}")
-    return str(whole.absolute())
 
 
 def _packages(plugin: Plugin, said: dict[str, Any], options: argparse.Namespace) -> str | None:
@@ -205,6 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--fresh", action="store_true", help="look what a branch is at now, whatever was kept"
+    )
+    parser.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="the manifest; manifest.json beside the plan"
     )
     parser.add_argument(
         "--index", type=Path, metavar="DIR", help="files for the package index (docs/plugins.md)"

@@ -12,7 +12,6 @@ TLS_FAILED: Final = "TlsFailed"
 TIMEOUT: Final = "Timeout"
 TOO_LARGE: Final = "TooLarge"
 BAD_SOURCE: Final = "BadSource"
-BAD_CONFIG: Final = "BadPluginConfig"
 DISK_FULL: Final = "DiskFull"
 FETCH_FAILED: Final = "FetchFailed"
 
@@ -26,7 +25,6 @@ REASONS: Final = {
     TIMEOUT: "The source did not come in time.",
     TOO_LARGE: "The source has more bytes or files than a plugin may have.",
     BAD_SOURCE: "The source holds something that a plugin may not have, as a link that leaves it.",
-    BAD_CONFIG: "The file of `plugin.config` is not there, or does not fit the manifest.",
     DISK_FULL: "There is no room for the source.",
     FETCH_FAILED: "Git failed in another way; the message has its words.",
 }

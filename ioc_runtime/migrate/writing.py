@@ -68,7 +68,8 @@ def _entry(
 ) -> None:
     inside = any(len(place) > len(path) and place[: len(path)] == path for place in notes)
     short = None if inside else _short(item)
-    if short is not None and len(start) + len(short) < WIDTH:
+    fits = short is not None and len(start) + len(short) < WIDTH
+    if fits or not isinstance(item, Mapping | list):
         out.append(f"{start} {short}")
     elif isinstance(item, Mapping):
         out.append(start)

@@ -26,10 +26,10 @@ class Fetched:
     """Its files; None for inline ones."""
     site: str | None = None
     """Directory of the packages it needs beyond those that are installed."""
+    plan: str | None = None
+    """File with the plan to serve, if it is another than the one that was given."""
     source: dict[str, Any] = field(default_factory=dict)
     """Where the files come from: url, ref, commit, path, note."""
-    plan: str | None = None
-    """File with the plan to serve, where `plugin.config` says what there is."""
 
     @classmethod
     def read(cls, path: Path) -> Fetched:
@@ -49,8 +49,8 @@ class Fetched:
         return cls(
             directory=_text(said.get("directory")),
             site=_text(said.get("site")),
-            source=source if isinstance(source, dict) else {},
             plan=_text(said.get("plan")),
+            source=source if isinstance(source, dict) else {},
         )
 
     def use_packages(self) -> None:

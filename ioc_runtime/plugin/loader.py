@@ -83,6 +83,8 @@ def load(plan: Plan, *, directory: str | None = None, timeout: float = 30.0) -> 
         raise PluginError("the task has no plugin")
     if plugin.isolation == "process":
         raise PluginError("plugin.isolation: process is not built yet: expected thread")
+    if plugin.source and "builtin" in plugin.source:
+        directory = str(Path(__file__).with_name("builtin") / str(plugin.source["builtin"]))
     if directory is not None:
         plugin = replace(plugin, directory=directory, source=None)
     if plugin.source:

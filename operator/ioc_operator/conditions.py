@@ -93,7 +93,6 @@ TLS_FAILED: Final = "TlsFailed"
 TIMEOUT: Final = "Timeout"
 TOO_LARGE: Final = "TooLarge"
 BAD_SOURCE: Final = "BadSource"
-BAD_PLUGIN_CONFIG: Final = "BadPluginConfig"
 DISK_FULL: Final = "DiskFull"
 FETCH_FAILED: Final = "FetchFailed"
 REQUIREMENT_CONFLICT: Final = "RequirementConflict"
@@ -162,7 +161,6 @@ REASONS: Final[Mapping[str, str]] = {
     TIMEOUT: "The plugin's code or packages did not come in time.",
     TOO_LARGE: "The plugin has more bytes or files than it may have.",
     BAD_SOURCE: "The source holds what a plugin may not have, as a link that leads out of it.",
-    BAD_PLUGIN_CONFIG: "The file of `plugin.config` is not there, or does not fit the manifest.",
     DISK_FULL: "There is no room for the plugin's code or packages.",
     FETCH_FAILED: "Git failed in another way; the message has its words.",
     REQUIREMENT_CONFLICT: "The plugin asks for another version of a package of the image.",
@@ -186,7 +184,7 @@ REASONS: Final[Mapping[str, str]] = {
 OF_PLUGINS: Final = frozenset(
     {
         *(SOURCE_NOT_FOUND, AUTH_FAILED, REF_NOT_FOUND, HOST_KEY_MISMATCH, TLS_FAILED, TIMEOUT),
-        *(TOO_LARGE, BAD_SOURCE, BAD_PLUGIN_CONFIG, DISK_FULL, FETCH_FAILED, REQUIREMENT_CONFLICT),
+        *(TOO_LARGE, BAD_SOURCE, DISK_FULL, FETCH_FAILED, REQUIREMENT_CONFLICT),
         *(REQUIREMENT_NOT_FOUND, INDEX_UNREACHABLE, BUILD_FAILED, PLUGIN_FAILED),
     }
 )

@@ -37,6 +37,10 @@ BUILDERS: Final = 1
 """Version of what `children` builds: raised when the same manifest gives other objects."""
 
 
+FETCHED_FIELDS: Final = ("git", "configMap", "requirements", "requirementsFrom", "config")
+"""Fields of `spec.plugin` that ask for something to be made ready before a pod serves."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """An IocTask or IocJob, as it was read."""
@@ -90,8 +94,7 @@ class Wanted:
     def fetches(self) -> bool:
         """Whether its plugin has to be made ready before its pod can serve."""
         plugin = self.plugin
-        fields = ("git", "configMap", "requirements", "requirementsFrom", "config")
-        return any(plugin.get(field) for field in fields)
+        return any(plugin.get(field) for field in FETCHED_FIELDS)
 
     @property
     def probe_port(self) -> int:

@@ -12,11 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ioc_operator.desired import Wanted, digest
+from ioc_operator.desired import FETCHED_FIELDS, Wanted, digest
 
 COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-MADE_OF: Final = ("git", "configMap", "requirements", "requirementsFrom", "config")
-"""Fields of `spec.plugin` that say what has to be fetched."""
 
 
 def kept(wanted: Wanted, *said: object) -> dict[str, str] | None:
@@ -44,7 +42,7 @@ def made_of(wanted: Wanted) -> str:
     if not wanted.fetches:
         return ""
     plugin = wanted.plugin
-    return digest({field: plugin[field] for field in MADE_OF if field in plugin})
+    return digest({field: plugin[field] for field in FETCHED_FIELDS if field in plugin})
 
 
 def _fields(said: object) -> Mapping[str, Any]:

@@ -12,10 +12,11 @@ import pytest
 
 from cluster.invariants import check
 from cluster.pv import PvClient
-from cluster.rig import Rig
+from cluster.rig import Rig, RigError
 from cluster.running import Operator
-from cluster.tasks import Tasks, current, of, task
+from cluster.tasks import API, Tasks, current, of, task
 from support.git_host import TOKEN, GitHost, Repo, git, git_host, keygen
+from support.package_index import PackageIndex
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -184,8 +185,14 @@ def assert_no_secret(tasks: Tasks, text: str) -> None:
         assert text not in tasks.run("get", kind, "-o", "yaml"), kind
     for pod in tasks.list("pod"):
         name = pod["metadata"]["name"]
-        for container in ("fetch", "ioc"):
-            assert text not in tasks.run("logs", name, "-c", container, "--tail=1000")
+        containers = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+        for container in containers:
+            try:
+                log = tasks.run("logs", name, "-c", container["name"], "--tail=1000")
+            except RigError as error:
+                assert "waiting to start" in str(error)
+                continue
+            assert text not in log
         mounts = pod["spec"]["containers"][0]["volumeMounts"]
         assert "credentials" not in [mount["name"] for mount in mounts]
 
@@ -218,3 +225,71 @@ def test_with_the_server_gone_a_new_pod_runs_the_commit_that_is_cached(
         assert source_of(tasks.ready("guard"))["commit"] == commit, "after a forced push"
         assert label(tasks) == "one"
         check(rig.kubectl, namespace)
+
+
+WITH_PACKAGE = """
+import tiny
+from ioc_runtime import TaskBase
+
+class Guard(TaskBase):
+    def initialize(self):
+        self.set_output("label", tiny.WORD)
+"""
+
+
+def test_packages_come_from_the_sites_index_by_a_container_that_sees_no_credentials(
+    operator: Operator, tasks: Tasks, host: GitHost, repo: Repo, rig: Rig
+):
+    with PackageIndex(address=rig.host_address) as index:
+        index.add("tiny", "1.0", files={"tiny.py": "WORD = 'installed'\n"})
+        index.account = ("reader", "index-p4ssword-0815")
+        where = rig.host_address
+        netrc = f"machine {where} login reader password {index.account[1]}\n"
+        config = f"[global]\nindex-url = {index.url}\ntrusted-host = {where}\n"
+        secret(tasks, {"pip.conf": config, "netrc": netrc}, "ioc-plugin-index")
+        repo.commit({"guard/guard.py": WITH_PACKAGE})
+        secret(tasks, host.token_files())
+        made = guard(tasks, host.https_url("tasks"))
+        made["spec"]["plugin"]["requirements"] = ["tiny>=1,<2"]
+        tasks.apply(made)
+        uid = tasks.ready("guard")["status"]["pod"]["uid"]
+        assert label(tasks) == "installed"
+        pod = tasks.pod("guard")
+        assert pod is not None
+        seen = {
+            each["name"]: {mount["name"] for mount in each["volumeMounts"]}
+            for each in [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
+        }
+        assert {name for name, mounts in seen.items() if "credentials" in mounts} == {"fetch"}
+        assert {name for name, mounts in seen.items() if "index" in mounts} == {"install"}
+
+        tasks.patch("guard", {"plugin": {"requirements": ["no-such-package-here"]}})
+        message = tasks.stalled("guard", "RequirementNotFound")
+        assert "no-such-package-here" in message
+        tasks.patch("guard", {"plugin": {"requirements": ["numpy<1"]}})
+        message = tasks.stalled("guard", "RequirementConflict")
+        assert "numpy" in message and "What ran before runs on." in message
+        assert tasks.uid("guard") == uid
+        assert_no_secret(tasks, index.account[1])
+        assert_no_secret(tasks, TOKEN)
+
+
+def test_a_directory_written_for_iocmng_runs_from_git_without_an_edit(
+    operator: Operator, tasks: Tasks, host: GitHost
+):
+    repo = host.repo("iocmng")
+    place = Path(__file__).parents[1] / "data" / "iocmng" / "continuous"
+    repo.commit({f"m/{path.name}": path.read_text() for path in place.iterdir() if path.is_file()})
+    secret(tasks, host.token_files())
+    source = {"url": host.https_url("iocmng"), "ref": "main", "path": "m"}
+    spec = {
+        "prefix": tasks.prefix("mng"),
+        "plugin": {"config": "config.yaml", "git": source | {"secretRef": {"name": "deploy"}}},
+    }
+    tasks.apply({"apiVersion": API, "kind": "IocTask", "metadata": {"name": "mng"}, "spec": spec})
+    found = tasks.wait(
+        lambda t: of(t, "Ready").get("reason") in ("Running", "InputsDisconnected"), "mng"
+    )
+    assert source_of(found)["commit"] == git(repo.checkout, "rev-parse", "HEAD")
+    with PvClient(tasks.address("mng")) as client:
+        client.wait_for(tasks.prefix("mng") + "ENABLE", 1)

@@ -347,3 +347,27 @@ def test_a_plugin_from_git_is_fetched_before_it_is_served(
     again = spawn(*words, "--set", "plugin.git.ref=nothing", env=env)
     assert again.wait(timeout=30) == 15
     assert "RefNotFound: plugin:" in again.errors
+
+
+def test_a_directory_written_for_iocmng_runs_from_git_as_it_is(
+    spawn: Spawn, epics_env: EpicsEnv, tmp_path: Path
+):
+    repo = Repo("tasks", tmp_path / "checkout", tmp_path / "tasks.git")
+    place = ROOT / "tests" / "data" / "iocmng" / "continuous"
+    repo.commit({f"m/{path.name}": path.read_text() for path in place.iterdir() if path.is_file()})
+    manifest = tmp_path / "task.yaml"
+    manifest.write_text(
+        "apiVersion: ioc-operator.dev/v1alpha1\nkind: IocTask\nmetadata: {name: g}\n"
+        "spec:\n  prefix: 'GIT:MNG:'\n  plugin:\n    config: config.yaml\n"
+        f"    git: {{url: '{repo.bare}', path: m}}\n"
+    )
+    env = epics_env.server(0) | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = ["-m", "ioc_runtime.cli", "run", str(manifest), "--state", str(tmp_path / "state")]
+    task = spawn(*words, "--for", "1", env=env)
+    assert task.wait(timeout=30) == 0, task.report("it did not run")
+    assert "ready after" in task.output
+    (repo.checkout / "m/config.yaml").write_text("rules: nonsense\n")
+    repo.commit()
+    broken = spawn(*words, env=env)
+    assert broken.wait(timeout=30) == 15
+    assert "InvalidSpec: plugin: config.yaml: rules" in broken.errors

@@ -26,7 +26,7 @@ CHUNKS = 20
 class PackageIndex:
     """The simple API of a package index: `/simple/NAME/` and `/files/FILE`."""
 
-    def __init__(self, certificate: Path | None = None) -> None:
+    def __init__(self, certificate: Path | None = None, address: str = "127.0.0.1") -> None:
         self.files: dict[str, bytes] = {}
         """Name of a wheel or source archive -> its bytes."""
         self.asked: list[str] = []
@@ -35,7 +35,7 @@ class PackageIndex:
         """Seconds that each wheel takes."""
         self.account: tuple[str, str] | None = None
         """User and password that a client has to send."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer((address, 0), _handler(self))
         self._server.daemon_threads = False  # joined at the end: no thread outlives a test
         self._server.handle_error = lambda *_: None  # a client that was killed
         scheme = "http"
@@ -45,7 +45,7 @@ class PackageIndex:
             context.load_cert_chain(certificate)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
-        self.url = f"{scheme}://127.0.0.1:{self.port}/simple/"
+        self.url = f"{scheme}://{address}:{self.port}/simple/"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.closing = threading.Event()
 

@@ -52,6 +52,8 @@ def test_a_command_line_that_is_shown_is_one(
         if word.endswith(".yaml"):
             Path(word).parent.mkdir(parents=True, exist_ok=True)
             Path(word).touch()
+        elif word == "DIR" or word.endswith("/") or word.startswith("./"):
+            Path(word).mkdir(parents=True, exist_ok=True)
     command = PARSER
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
         command = command.commands[words.pop(0)]

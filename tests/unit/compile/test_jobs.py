@@ -121,7 +121,6 @@ def test_a_name_of_50_characters_is_the_longest_of_a_job():
         ("scan: {}", "spec.scan", "scans are not built yet"),
         ("run: Prepared", "spec.run", "runs other than Running are not built yet"),
         ("run: Aborted", "spec.run", "runs other than Running are not built yet"),
-        ("plugin: {builtin: x}", "spec.plugin.builtin", "built-in plugins are not built yet"),
     ],
 )
 def test_what_is_not_built_is_refused_with_that_word(spec: str, path: str, words: str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ioc_runtime.migrate import Note, write_manifest
@@ -30,6 +30,7 @@ TREES = st.recursive(
 )
 
 
+@example({"message": "a text that is longer than a line of the file may be " * 3})
 @given(st.dictionaries(KEYS, TREES, min_size=1, max_size=4))
 def test_what_is_written_is_read_again(document):
     text = write_manifest(document, ())

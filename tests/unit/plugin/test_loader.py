@@ -298,7 +298,7 @@ def test_an_import_that_never_ends_is_given_up_and_says_where_it_is(load_files) 
 
 
 def test_the_word_of_a_source_that_cannot_be_loaded_is_named() -> None:
-    for kind in ("git", "configMap", "image", "builtin"):
+    for kind in ("git", "configMap", "image"):
         plan = Plan("n", "ns", "P:", plugin=Plugin(source={kind: {"name": "x"}}))
         with pytest.raises(PluginError, match=rf"plugin\.{kind}: .*of kind {kind} has to be"):
             load(plan)
