@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-cluster reference crds schema lock clean \
+.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster reference crds schema lock clean \
 	cluster cluster-down
 
 help:  ## say what there is
@@ -53,6 +53,9 @@ schema: $(STAMP)  ## docs/schema/, from the same models
 
 reference: $(STAMP)  ## docs/reference.md, from the code
 	@$(BIN)/python -m scripts.reference
+
+bench-plugins: $(STAMP)  ## plugins written for iocmng, on both systems, about 12 min
+	@$(BIN)/python -m benchmarks.iocmng_plugins
 
 bench-peer: $(STAMP)  ## get iocmng 2.7.9, to measure beside it
 	@$(BIN)/python -m benchmarks.peer

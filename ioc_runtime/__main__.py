@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.fetched = _fetched(options.plugin)
         if options.fetched is not None and options.fetched.plan is not None:
             plan = _plan(options.fetched.plan)
+        _whole(plan)
         if options.check:
             return _check(plan, options.fetched, sayings)
         return _serve(plan, options, sayings, logs, began, pod)
@@ -100,6 +101,14 @@ def _fetched(path: Path | None) -> Fetched | None:
         return Fetched.read(path)
     except NotFetched as error:
         raise Refused("PluginFailed", f"plugin: {error}", EXIT_BAD_SPEC) from None
+
+
+def _whole(plan: Plan) -> None:
+    """Refuse a plan that leaves it to a file what there is, if that has not been read."""
+    plugin = plan.plugin
+    if plugin is not None and plugin.config is not None and not plugin.config_read:
+        text = f"the plan is in the plugin's {plugin.config}, which has not been read"
+        raise Refused("BadPlan", text, EXIT_BAD_SPEC)
 
 
 def _check(plan: Plan, fetched: Fetched | None, sayings: Sayings) -> int:

@@ -197,6 +197,8 @@ class Plugin:
     isolation: Literal["thread", "process"] = "thread"
     config: str | None = None
     """File of the plugin's directory that says what PVs and rules there are."""
+    config_read: bool = False
+    """Whether this plan has what that file says."""
 
 
 @dataclass(frozen=True)

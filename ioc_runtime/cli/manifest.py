@@ -86,6 +86,15 @@ def document(file: Path, prefix: str | None, changes: list[str]) -> Mapping[str,
     return compile_text(text, file=str(place), overrides=overrides)[0].document.data
 
 
+def file_of(path: Path) -> Path:
+    """The file that is edited: the manifest, also of a directory, or the config for iocmng."""
+    if not path.is_dir():
+        return path
+    from ioc_runtime.migrate import config_of
+
+    return manifest_in(path) or config_of(path) or path
+
+
 def manifest_in(directory: Path) -> Path | None:
     """The manifest in a directory: by its name, else the only one; None without any.
 

@@ -135,7 +135,7 @@ def run(
     a PV that somebody else serves already. Of a job: 0 done, 10 it failed, 11 by a link,
     a file or a connection, 12 by an exception, 13 not in time, 14 aborted, 16 stopped.
     """
-    from ioc_runtime.cli.manifest import document, load
+    from ioc_runtime.cli.manifest import document, file_of, load
 
     plan = load(file, prefix, changes or [])
     options = serving_options(state or _state_directory(), ca_port, pva_port)
@@ -157,7 +157,7 @@ def run(
             def again() -> Plan:
                 return load(file, prefix, changes or [], partial(session.tell, "WARNING"))
 
-            watcher = Watcher(file, plan, again, make_ready)
+            watcher = Watcher(file_of(file), plan, again, make_ready)
             session = stack.enter_context(serving(plan, [*options, "--follow"], made_ready=ready))
             stack.enter_context(watching(watcher, session))
         else:

@@ -31,7 +31,7 @@ def complete(manifest: Path, directory: Path, into: Path, say: Callable[[str], N
         text = f"the manifest {manifest} cannot be read: {error}"
         raise FetchFailed("BadPlan", text) from None
     for note in notes:
-        say(str(note))
+        say(f"{plan.plugin.config}: {note}" if plan.plugin is not None else str(note))
     path = into / "complete.json"
     try:
         path.write_text(to_json(plan), encoding="utf-8")

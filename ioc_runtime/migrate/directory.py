@@ -116,7 +116,8 @@ def complete_plan(directory: Path, manifest: Mapping[str, Any]) -> tuple[Plan, t
     compiled = check({**manifest, "spec": {**spec, **said, "prefix": stub.plan.prefix}}, findings)
     plan = compiled.plan
     if plan.plugin is not None:
-        plan = replace(plan, plugin=replace(plan.plugin, config=plugin.config))
+        whole = replace(plan.plugin, config=plugin.config, config_read=True)
+        plan = replace(plan, plugin=whole)
     return replace(plan, config_hash=config_hash(manifest["spec"])), findings.close()
 
 

@@ -161,9 +161,11 @@ def test_a_bad_manifest_gives_every_problem_with_its_line_and_exit_code_15(run: 
 
 
 def test_mistakes_of_usage_have_exit_code_2_and_no_traceback(run: Runs):
+    empty = run.file.parent / "empty"
+    empty.mkdir()
     for words in (
         ["run", "not-there.yaml"],
-        ["run", "."],
+        ["run", str(empty)],
         ["run", str(run.file), "--set", "limit"],
         ["run", str(run.file), "--ca-port", "70000"],
         ["run", str(run.file), "--state", "/proc/no"],

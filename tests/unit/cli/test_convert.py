@@ -10,7 +10,7 @@ import pytest
 
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.main import run
-from ioc_runtime.cli.manifest import load, manifest_in
+from ioc_runtime.cli.manifest import file_of, load, manifest_in
 from ioc_runtime.compile import check_text
 
 PLUGINS = Path(__file__).parents[2] / "data" / "iocmng"
@@ -94,6 +94,13 @@ def test_a_directory_is_run_by_its_manifest(tmp_path, name):
     (tmp_path / "values.yaml").write_text("a: 1")
     assert manifest_in(tmp_path) == tmp_path / name
     assert load(tmp_path, None, []).name == "mine"
+
+
+def test_the_file_that_is_watched_is_the_one_that_is_edited(tmp_path):
+    (tmp_path / "config.yml").write_text("{}")
+    assert file_of(tmp_path) == tmp_path / "config.yml"
+    (tmp_path / "task.yaml").write_text(OURS)
+    assert file_of(tmp_path) == file_of(tmp_path / "task.yaml") == tmp_path / "task.yaml"
 
 
 def test_two_manifests_in_a_directory_have_to_be_named(tmp_path):

@@ -64,7 +64,7 @@ def test_the_manifest_and_the_file_make_one_plan(tmp_path):
     assert [signal.name for signal in plan.signals] == ["x", "o", "free"]
     assert [output.owner for output in plan.outputs] == ["rules", "plugin"]
     assert plan.plugin.class_name == "Mine" and plan.plugin.functions == ("twice",)
-    assert plan.plugin.config == "config.yaml"
+    assert plan.plugin.config == "config.yaml" and plan.plugin.config_read
     assert plan.config_hash == config_hash(given["spec"])
     assert any("is the prefix: the manifest says it" in str(note) for note in notes)
 
