@@ -73,7 +73,12 @@ def pod_name(task: str) -> str:
 
 def check_name(task: str, made_of: str) -> str:
     """Job, and ConfigMap, of the try of a plugin, after the hash of what is tried."""
-    return f"{task[:50]}-check-{made_of[:8]}"
+    return f"{check_names(task)}{made_of[:8]}"
+
+
+def check_names(task: str) -> str:
+    """How all of those names begin."""
+    return f"{task[:40]}-check-"
 
 
 def run_name(job: str, number: int) -> str:

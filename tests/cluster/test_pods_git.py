@@ -123,6 +123,8 @@ def test_a_source_that_is_not_to_be_had_leaves_the_last_good_one_running(
     git(repo.checkout, "rm", "-q", "--cached", "guard/out")
     (repo.checkout / "guard/out").unlink()
     repo.commit({"guard/guard.py": "import no_such_module_anywhere\n" + CODE}, branch="broken")
+    (repo.checkout / "guard/huge").write_bytes(bytes(120 * 1024 * 1024))
+    repo.commit(branch="huge")
     for fields, reason in (
         ({"ref": "nothing"}, "RefNotFound"),
         ({"secretRef": {"name": "wrong"}}, "AuthFailed"),
@@ -130,6 +132,7 @@ def test_a_source_that_is_not_to_be_had_leaves_the_last_good_one_running(
         ({"url": host.https_url("nothing")}, "SourceNotFound"),
         ({"ref": "hostile"}, "BadSource"),
         ({"ref": "broken"}, "PluginFailed"),
+        ({"ref": "huge"}, "TooLarge"),
     ):
         began = time.monotonic()
         edit(tasks, **good | fields)
@@ -177,6 +180,46 @@ def test_files_of_a_config_map_are_a_plugin(operator: Operator, tasks: Tasks):
     )
     tasks.wait(lambda t: of(t, "Ready").get("status") == "True", "guard", patience=120)
     assert label(tasks) == "mapped"
+
+
+JOB = """
+from ioc_runtime import JobBase
+
+class Scan(JobBase):
+    def execute(self):
+        return {"word": "WORD"}
+"""
+
+
+def test_a_job_runs_the_commit_that_was_found_once_and_none_that_is_not_there(
+    operator: Operator, tasks: Tasks, host: GitHost, repo: Repo
+):
+    secret(tasks, host.token_files())
+    first = repo.commit({"scan/scan.py": JOB.replace("WORD", "one")})
+    source = {"url": host.https_url("tasks"), "path": "scan", "secretRef": {"name": "deploy"}}
+    spec = {"prefix": tasks.prefix("scan"), "plugin": {"git": source | {"ref": "later"}}}
+    tasks.apply({"apiVersion": API, "kind": "IocJob", "metadata": {"name": "scan"}, "spec": spec})
+
+    def stalled(found: dict[str, Any]) -> bool:
+        return current(found) and of(found, "Stalled").get("reason") == "RefNotFound"
+
+    began = time.monotonic()
+    found = tasks.wait(stalled, "scan", "iocjob")
+    assert time.monotonic() - began < 30
+    assert not found["status"]["run"].get("job"), "no run was spent on it"
+    repo.push("later")
+    found = tasks.wait(lambda t: of(t, "Complete"), "scan", "iocjob", patience=90)
+    assert found["status"]["run"]["result"]["data"] == {"word": "one"}
+    assert source_of(found)["commit"] == first
+    repo.commit({"scan/scan.py": JOB.replace("WORD", "two")}, branch="later")
+    tasks.patch("scan", {"runId": "again"}, "iocjob")
+    found = tasks.wait(
+        lambda t: t["status"]["run"]["number"] == 2 and of(t, "Complete"), "scan", "iocjob"
+    )
+    assert source_of(found)["commit"] == first, "pinned"
+    assert found["status"]["run"]["result"]["data"] == {"word": "one"}
+    names = [each["metadata"]["name"] for each in tasks.list("job")]
+    assert sorted(names) == ["scan-1", "scan-2"], "the try is gone"
 
 
 def assert_no_secret(tasks: Tasks, text: str) -> None:

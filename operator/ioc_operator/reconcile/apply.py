@@ -187,13 +187,11 @@ class Applier:
         except NotFound:
             return
 
-    async def prune(
-        self, owner: Owner, wanted: Sequence[Object], *, only: Sequence[str] = PRUNED
-    ) -> None:
-        """Delete children of this owner, of these kinds, that are not wanted any more."""
+    async def prune(self, owner: Owner, wanted: Sequence[Object]) -> None:
+        """Delete children of a task that are not wanted any more."""
         names = {(body["kind"], body["metadata"]["name"]) for body in wanted}
         for child in self._store.of(owner.key):
-            ours = child.owner_uid == owner.uid and child.kind in only and not child.deleting
+            ours = child.owner_uid == owner.uid and child.kind in PRUNED and not child.deleting
             if ours and (child.kind, child.name) not in names:
                 await self.delete(CHILDREN[child.kind], child)
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ioc_operator import run as runs
-from ioc_operator import source
 from ioc_operator.children import job_children
 from ioc_operator.desired import Wanted, judge, read
 from ioc_operator.kube.client import Client, Object
@@ -23,6 +22,7 @@ from ioc_operator.settings import Settings
 from ioc_operator.status import (
     ApplyError,
     BatchJob,
+    Check,
     Conflict,
     Facts,
     JobView,
@@ -37,6 +37,7 @@ from .apply import Applier, refusal, title
 from .owning import Owning
 from .task import SLOW
 from .telling import Teller
+from .trying import Trying
 
 MOST_STEPS: Final = 8
 """From the record of a run to its release are four."""
@@ -52,6 +53,7 @@ class Scene:
     conflict: Conflict | None = None
     errors: tuple[ApplyError, ...] = ()
     run: Run | None = None
+    check: Check | None = None
     deleted: bool = False
     """The run's Job was there and is gone."""
 
@@ -67,9 +69,11 @@ class JobReconciler:
         applier: Applier,
         owning: Owning,
         teller: Teller,
+        trying: Trying,
     ):
         self._client, self._store, self._settings = client, store, settings
         self._applier, self._owning, self._teller = applier, owning, teller
+        self._trying = trying
 
     async def reconcile(self, owner: Owner) -> float | None:
         """Once. Seconds until it wants to be looked at again, if it does."""
@@ -84,14 +88,13 @@ class JobReconciler:
             errors = scene.errors
             if not goes_on:
                 break
+        if not isinstance(step, runs.Create):
+            await self._trying.clear(owner)
         await self._forget_old(owner)
         return SLOW if errors else None
 
     def _look(self, owner: Owner) -> Scene:
-        wanted = read(owner.object())
-        said = owner.read_status().get("runtime")
-        found = source.kept(wanted, said.get("source") if isinstance(said, dict) else None)
-        wanted = replace(wanted, kept=found)
+        wanted = self._trying.known(owner, read(owner.object()))
         recorded = runs.Recorded.read(owner.read_status().get("run"))
         run = None
         if recorded is not None:
@@ -176,6 +179,10 @@ class JobReconciler:
     async def _make(self, scene: Scene, number: int) -> tuple[Scene, bool]:
         wanted, judged = scene.wanted, judge(scene.wanted)
         image = wanted.default_image(self._settings)
+        if wanted.fetches:
+            check, failed = await self._trying.attempt(scene.owner, wanted, judged, image)
+            if check is not None or failed:
+                return replace(scene, check=check, errors=tuple(failed)), False
         config, job = job_children(wanted, judged, self._settings, image, number, suspended=True)
         await self._clear(scene.owner, config)
         errors = await self._applier.children(scene.owner, [config])
@@ -273,6 +280,7 @@ class JobReconciler:
             conflict=scene.conflict,
             errors=scene.errors,
             applied=not scene.errors,
+            check=scene.check,
             config_hash=live,
         )
         job = self._job(scene)

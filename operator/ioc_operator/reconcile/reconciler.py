@@ -17,6 +17,7 @@ from .job import JobReconciler
 from .owning import Owning
 from .task import TaskReconciler
 from .telling import Teller
+from .trying import Trying
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ class Reconciler:
         self._owning = Owning(store, lambda key: queue.add(key, urgent=True))
         self._applier = Applier(client, store, lambda name: namespace_children(name, settings))
         teller = Teller(client, store, recorder)
-        parts = store, settings, self._applier, self._owning, teller
+        trying = Trying(store, settings, self._applier)
+        parts = store, settings, self._applier, self._owning, teller, trying
         self._tasks = TaskReconciler(*parts)
         self._jobs = JobReconciler(client, *parts)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from ioc_operator import source
-from ioc_operator.children import check_children, stamp, task_children
+from ioc_operator.children import stamp, task_children
 from ioc_operator.desired import Judged, Wanted, judge, read
 from ioc_operator.kube.client import Object
 from ioc_operator.names import (
@@ -20,19 +20,18 @@ from ioc_operator.names import (
     SHAPE,
     SOURCE,
     TEMPLATE,
-    check_name,
     config_name,
     pod_name,
 )
 from ioc_operator.settings import Settings
-from ioc_operator.status import ApplyError, BatchJob, Check, Conflict, Facts, Pod, View, task_status
-from ioc_operator.status.history import termination
+from ioc_operator.status import ApplyError, Check, Conflict, Facts, Pod, View, task_status
 from ioc_operator.status.verdict import pod_is_up
 from ioc_operator.store import Child, Owner, Store
 
 from .apply import Applier, applied
 from .owning import Owning
 from .telling import Teller
+from .trying import Trying
 
 SIBLINGS: Final = f"{GROUP}/siblings"
 """On the ConfigMap: kind and hash of the other children that belong to it. With `input` it
@@ -58,10 +57,17 @@ class TaskReconciler:
     """Makes IocTasks so."""
 
     def __init__(
-        self, store: Store, settings: Settings, applier: Applier, owning: Owning, teller: Teller
+        self,
+        store: Store,
+        settings: Settings,
+        applier: Applier,
+        owning: Owning,
+        teller: Teller,
+        trying: Trying,
     ):
         self._store, self._settings = store, settings
         self._applier, self._owning, self._teller = applier, owning, teller
+        self._trying = trying
 
     async def reconcile(self, owner: Owner) -> float | None:
         """Once. Seconds until it wants to be looked at again, if it does."""
@@ -88,7 +94,8 @@ class TaskReconciler:
         if judged is None or wanted.disabled:
             return replace(scene, applied=current)
         if self._to_be_tried(owner, wanted):
-            check, errors = await self._try(owner, wanted, judged)
+            image = self._default_image(wanted)
+            check, errors = await self._trying.attempt(owner, wanted, judged, image)
             if check is not None or errors:
                 return replace(scene, errors=tuple(errors), check=check)
         errors = await self._make(owner, self._read(owner), judged, forced)
@@ -96,13 +103,9 @@ class TaskReconciler:
 
     def _read(self, owner: Owner) -> Wanted:
         """What is wanted, with the commit that its plugin stays at, as far as that is known."""
-        wanted, config = read(owner.object()), self._config(owner)
-        tried = self._tried(owner, wanted)
-        words = _last_words(tried)
-        said = owner.read_status().get("runtime")
-        said = said.get("source") if isinstance(said, dict) else None
+        config = self._config(owner)
         note = config.notes.get(SOURCE) if config else None
-        return replace(wanted, kept=source.kept(wanted, words.get("source"), said, note))
+        return self._trying.known(owner, read(owner.object()), note)
 
     def _to_be_tried(self, owner: Owner, wanted: Wanted) -> bool:
         """Whether another plugin is to take the place of one that runs well."""
@@ -111,36 +114,6 @@ class TaskReconciler:
         if not made_of or wanted.suspend or live is None or live.owner_uid != owner.uid:
             return False
         return live.notes.get(FETCHED) != made_of and pod_is_up(found[1] if found else None)
-
-    async def _try(
-        self, owner: Owner, wanted: Wanted, judged: Judged
-    ) -> tuple[Check | None, Sequence[ApplyError]]:
-        """Have it fetched and imported beside the one that runs; None once that has worked."""
-        children = check_children(wanted, judged, self._settings, self._default_image(wanted))
-        name = children[-1]["metadata"]["name"]
-        live = self._store.child("Job", owner.key.namespace, name)
-        mine = live is not None and live.owner_uid == owner.uid and not live.deleting
-        if live is not None and mine and isinstance(live.detail, BatchJob) and live.detail.complete:
-            return None, ()
-        await self._applier.prune(owner, children, only=("Job",))
-        if not mine:  # a Job cannot be changed; another plugin has another name
-            errors = await self._applier.children(owner, children)
-            if errors:
-                return None, errors
-        return Check(self._tried(owner, wanted)), ()
-
-    def _tried(self, owner: Owner, wanted: Wanted) -> Pod | None:
-        """The pod that tries the plugin that is wanted."""
-        made_of = source.made_of(wanted)
-        if not made_of:
-            return None
-        start = check_name(owner.key.name, made_of) + "-"
-        found = [
-            child.detail
-            for child in self._store.of(owner.key, "Pod")
-            if child.name.startswith(start) and child.owner_uid == owner.uid
-        ]
-        return next((pod for pod in reversed(found) if isinstance(pod, Pod)), None)
 
     def _asked_for(self, owner: Owner, wanted: Wanted) -> bool:
         """Whether somebody wants everything written again."""
@@ -157,7 +130,7 @@ class TaskReconciler:
         config = self._config(owner)
         if config is None or not self._applier.intact(owner, config):
             return False
-        if self._store.of(owner.key, "Job"):  # a try that is over, or overtaken by an edit
+        if self._trying.left(owner):  # a try that is over, or overtaken by an edit
             return False
         image = self._default_image(wanted)
         if config.notes.get(INPUT) != wanted.input_hash(self._settings, image):
@@ -238,12 +211,6 @@ class TaskReconciler:
         made = self._store.child("StatefulSet", key.namespace, key.name)
         template = made.notes.get(TEMPLATE, "") if made is not None else ""
         return pod.shape != config.notes.get(SHAPE) or pod.template != template
-
-
-def _last_words(pod: Pod | None) -> Mapping[str, Any]:
-    """What the container that has ended left behind."""
-    ended = pod.container.ended if pod is not None and pod.container is not None else None
-    return termination(ended.message) if ended is not None else {}
 
 
 def _behind(pod: Pod, wants: str, runtime: object) -> bool:
