@@ -11,7 +11,7 @@ import pytest
 
 import ioc_runtime
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
 SAMPLE = """
 from ioc_runtime import JobBase, TaskBase, every, on
