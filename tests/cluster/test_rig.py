@@ -155,7 +155,9 @@ import {modules}
 compilers = [c for c in ("gcc", "cc", "c++", "clang", "make") if shutil.which(c)]
 assert not compilers, compilers
 packages = {{d.metadata["Name"].lower() for d in importlib.metadata.distributions()}}
-assert not packages & {{"pip", {absent}}}, packages
+assert not packages & {{{absent}}}, packages
+tools = {{t for t in ("git", "ssh", "pip") if shutil.which(t)}}
+assert tools >= {{{tools}}}, tools
 assert os.getuid() == 65532 and not os.access("/opt", os.W_OK)
 uncompiled = [m.__name__ for m in list(sys.modules.values())
               if (f := getattr(m, "__file__", None) or "").startswith("/opt")
@@ -166,16 +168,30 @@ sys.exit(7)
 
 
 @pytest.mark.parametrize(
-    ("image", "modules", "absent"),
+    ("image", "modules", "absent", "tools"),
     [
-        (RUNTIME_IMAGE, "ioc_runtime.task, ioc_runtime.compile", ["kopf", "kubernetes"]),
-        (OPERATOR_IMAGE, "ioc_operator, ioc_runtime.compile, kopf", ["softioc", "p4p", "pyepics"]),
+        (
+            RUNTIME_IMAGE,
+            "ioc_runtime.task, ioc_runtime.compile, ioc_runtime.fetch.git",
+            ["kopf", "kubernetes"],
+            ["git", "ssh", "pip"],  # a plugin is fetched and installed with them
+        ),
+        (
+            OPERATOR_IMAGE,
+            "ioc_operator, ioc_runtime.compile, kopf",
+            ["softioc", "p4p", "pyepics", "pip"],
+            [],
+        ),
     ],
 )
-def test_an_image_holds_what_it_needs_compiled_and_no_tools(
-    rig: Rig, namespace: str, image: str, modules: str, absent: list[str]
+def test_an_image_holds_what_it_needs_compiled_and_no_compiler(
+    rig: Rig, namespace: str, image: str, modules: str, absent: list[str], tools: list[str]
 ):
-    script = IMAGE_RULES.format(modules=modules, absent=", ".join(map(repr, absent)))
+    script = IMAGE_RULES.format(
+        modules=modules,
+        absent=", ".join(map(repr, absent)),
+        tools=", ".join(map(repr, tools)) or "*()",
+    )
     checking = pod("checking", ["python", "-c", script])
     checking["spec"]["containers"][0]["image"] = image
     rig.kubectl("wait", "--for=create", "serviceaccount/default", "-n", namespace)
