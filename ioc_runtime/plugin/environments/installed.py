@@ -27,13 +27,22 @@ class Installed:
     metadata: str = ""
 
 
+def places() -> list[str]:
+    """Directories that packages are installed in: those of sys.path.
+
+    setuptools adds one of its own once it is imported, with packages that are nobody else's.
+    """
+    own = os.path.join("setuptools", "_vendor")
+    return [place for place in sys.path if not place.endswith(own)]
+
+
 def identity(path: Iterable[str] | None = None) -> str:
     """Of all installed packages: sha256 over the names of their metadata directories.
 
     Reads no metadata, so that a hit stays cheap.
     """
     found = set()
-    for place in sys.path if path is None else path:
+    for place in places() if path is None else path:
         try:
             with os.scandir(place or ".") as entries:
                 found |= {e.name for e in entries if e.name.endswith((".dist-info", ".egg-info"))}
@@ -57,7 +66,7 @@ def interpreter() -> str:
 def installed() -> dict[str, Installed]:
     """By normalized name; of two with one name the one that is imported."""
     found: dict[str, Installed] = {}
-    for distribution in metadata.distributions():
+    for distribution in metadata.distributions(path=places()):
         name = distribution.metadata["Name"]
         if name and normal(name) not in found:
             text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""

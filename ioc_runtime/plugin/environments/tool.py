@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final, Literal
 
@@ -110,7 +111,8 @@ def _uv(variables: Mapping[str, str]) -> str | None:
 
 def _pip() -> tuple[str, ...] | None:
     """A command that is pip for the running interpreter."""
-    if importlib.util.find_spec("pip") is not None:
+    # Not by find_spec of importlib.util: setuptools has a finder there that warns of pip.
+    if PathFinder.find_spec("pip") is not None:
         return (sys.executable, "-m", "pip")
     base = getattr(sys, "_base_executable", "") or ""
     if base and base != sys.executable and _has_pip(base):

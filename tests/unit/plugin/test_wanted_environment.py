@@ -10,6 +10,7 @@ import pytest
 from ioc_runtime.plugin.environments import EnvironmentFailed, Wanted
 from ioc_runtime.plugin.environments.installed import identity
 from ioc_runtime.plugin.environments.wanted import asked, key
+from support.spawn import Spawn
 
 
 def read(file: Path, **more: object) -> list[tuple[str, str]]:
@@ -123,3 +124,17 @@ def test_another_package_in_the_image_makes_another_base(tmp_path: Path):
     assert identity([str(tmp_path), str(tmp_path / "none")]) == first
     (tmp_path / "x-1.0.dist-info").rename(tmp_path / "x-1.1.dist-info")
     assert identity([str(tmp_path)]) != first
+
+
+def test_setuptools_in_the_process_changes_neither_the_key_nor_the_tool(spawn: Spawn) -> None:
+    script = (
+        "import sys\n"
+        "from ioc_runtime.plugin.environments import find_tool\n"
+        "from ioc_runtime.plugin.environments.installed import identity, installed\n"
+        "before = identity(), sorted(installed()), find_tool(only='pip').command\n"
+        "import distutils, setuptools\n"
+        "assert any('_vendor' in place for place in sys.path)\n"
+        "assert before == (identity(), sorted(installed()), find_tool(only='pip').command)\n"
+    )
+    done = spawn("-W", "error", "-W", "ignore::DeprecationWarning", "-c", script)
+    assert done.wait(20) == 0, done.report("something changed")
