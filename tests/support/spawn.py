@@ -54,7 +54,8 @@ class Spawned:
     @property
     def lines(self) -> list[str]:
         """The whole lines of its standard output so far."""
-        return self.output[: self.output.rfind("\n") + 1].splitlines()
+        text = self.output  # read once: it may grow meanwhile
+        return text[: text.rfind("\n") + 1].splitlines()
 
     def said(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The JSON lines so far; with `kind` those of one kind."""
