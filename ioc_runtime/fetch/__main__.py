@@ -98,6 +98,7 @@ def _packages(plugin: Plugin, said: dict[str, Any], options: argparse.Namespace)
         plugin,
         directory=Path(directory) if directory else None,
         commit=str((said.get("source") or {}).get("commit") or ""),
+        into=options.into.absolute(),
         cache=(options.cache or options.into).absolute(),
         index=options.index,
         timeout=options.install_timeout,

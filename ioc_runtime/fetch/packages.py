@@ -16,6 +16,7 @@ def install(
     plugin: Plugin,
     directory: Path | None,
     commit: str,
+    into: Path,
     cache: Path,
     index: Path | None,
     timeout: float,
@@ -25,7 +26,8 @@ def install(
 
     :param directory: the plugin's files; None for inline ones
     :param commit: of its source; "" for local files
-    :param cache: where environments are kept
+    :param into: a directory of this task's own
+    :param cache: where environments are kept, perhaps for many tasks
     :param index: files that say where the package index is (plugin/environments/settings.py)
     :raises FetchFailed: with the reason of the environment
     """
@@ -34,7 +36,7 @@ def install(
     from ioc_runtime.plugin.environments import EnvironmentFailed, Wanted, build, find_tool
 
     try:
-        files = () if plugin.requirements_from is None else (_named(plugin, directory, cache),)
+        files = () if plugin.requirements_from is None else (_named(plugin, directory, into),)
         wanted = Wanted(plugin.requirements, files=files, commit=commit, root=directory)
         tool = find_tool(index if index is not None and index.is_dir() else None)
         environment = build(wanted, cache / FOLDER, tool=tool, say=say, timeout=timeout)
@@ -43,15 +45,14 @@ def install(
     return str(environment.site)
 
 
-def _named(plugin: Plugin, directory: Path | None, cache: Path) -> Path:
+def _named(plugin: Plugin, directory: Path | None, into: Path) -> Path:
     """The file of `requirementsFrom`."""
     name = plugin.requirements_from or ""
     if directory is None:  # inline: it stands in the plan, and has to be a file to be read
         text = (plugin.files or {}).get(name)
-        file = cache / Path(name).name
+        file = into / Path(name).name
         if text is not None:
             try:
-                cache.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
             except OSError as error:
                 raise storage_failed(error) from None
