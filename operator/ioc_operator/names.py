@@ -50,6 +50,10 @@ PVA_PORT: Final = 5075
 PVA_SEARCH_PORT: Final = 5076
 
 
+LONGEST_START: Final = 30
+"""Letters of a task's name in names that have more to say: 63 is all that a pod may have."""
+
+
 class Key(NamedTuple):
     """One IocTask or IocJob."""
 
@@ -77,8 +81,10 @@ def check_name(task: str, made_of: str) -> str:
 
 
 def check_names(task: str) -> str:
-    """How all of those names begin."""
-    return f"{task[:40]}-check-"
+    """How all of those names begin; another task's never do."""
+    if len(task) <= LONGEST_START:
+        return f"{task}-check-"
+    return f"{task[:LONGEST_START]}-{zlib.crc32(task.encode()):08x}-check-"
 
 
 def run_name(job: str, number: int) -> str:

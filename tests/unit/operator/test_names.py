@@ -7,7 +7,16 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ioc_operator.names import PROBE_PORT, Key, config_name, labels, pod_name, probe_port, run_name
+from ioc_operator.names import (
+    PROBE_PORT,
+    Key,
+    check_name,
+    config_name,
+    labels,
+    pod_name,
+    probe_port,
+    run_name,
+)
 from ioc_runtime.compile.names import LONGEST_OBJECT
 
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -38,3 +47,10 @@ def test_a_probe_port_on_the_nodes_network_is_fixed_and_out_of_everybodys_way(ui
 def test_probe_ports_hardly_ever_meet():
     ports = {probe_port(f"uid-{i}", host_network=True) for i in range(100)}
     assert len(ports) >= 98
+
+
+def test_tries_of_two_tasks_with_long_names_never_share_a_name():
+    one, two = (check_name("a" * 50 + end, "0123456789abcdef") for end in "xy")
+    assert one != two
+    assert len(one) <= 57, "a pod of it has six letters more, and 63 are all"
+    assert check_name("guard", "0123456789abcdef") == "guard-check-01234567"
