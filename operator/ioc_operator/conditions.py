@@ -95,6 +95,7 @@ TOO_LARGE: Final = "TooLarge"
 BAD_SOURCE: Final = "BadSource"
 DISK_FULL: Final = "DiskFull"
 FETCH_FAILED: Final = "FetchFailed"
+BAD_REQUIREMENT: Final = "BadRequirement"
 REQUIREMENT_CONFLICT: Final = "RequirementConflict"
 REQUIREMENT_NOT_FOUND: Final = "RequirementNotFound"
 INDEX_UNREACHABLE: Final = "IndexUnreachable"
@@ -163,6 +164,7 @@ REASONS: Final[Mapping[str, str]] = {
     BAD_SOURCE: "The source holds what a plugin may not have, as a link that leads out of it.",
     DISK_FULL: "There is no room for the plugin's code or packages.",
     FETCH_FAILED: "Git failed in another way; the message has its words.",
+    BAD_REQUIREMENT: "A line of the plugin's requirements is none that is taken.",
     REQUIREMENT_CONFLICT: "The plugin asks for another version of a package of the image.",
     REQUIREMENT_NOT_FOUND: "There is no such package or version in the index.",
     INDEX_UNREACHABLE: "The package index does not answer.",
@@ -184,7 +186,8 @@ REASONS: Final[Mapping[str, str]] = {
 OF_PLUGINS: Final = frozenset(
     {
         *(SOURCE_NOT_FOUND, AUTH_FAILED, REF_NOT_FOUND, HOST_KEY_MISMATCH, TLS_FAILED, TIMEOUT),
-        *(TOO_LARGE, BAD_SOURCE, DISK_FULL, FETCH_FAILED, REQUIREMENT_CONFLICT),
+        *(TOO_LARGE, BAD_SOURCE, DISK_FULL, FETCH_FAILED, INVALID_SPEC),
+        *(BAD_REQUIREMENT, REQUIREMENT_CONFLICT),
         *(REQUIREMENT_NOT_FOUND, INDEX_UNREACHABLE, BUILD_FAILED, PLUGIN_FAILED),
     }
 )

@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ioc_operator import conditions as c
+from ioc_runtime.fetch import failure as fetch
+from ioc_runtime.fetch.complete import BAD_CONFIG
+from ioc_runtime.plugin.environments import failure as environments
 from unit.operator.views import START, at
 
 
@@ -80,3 +83,8 @@ def test_every_type_and_reason_has_its_sentence_and_no_sentence_is_left_over():
 def test_types_and_reasons_are_words_that_the_api_takes():
     for word in (*c.CONDITIONS, *c.REASONS):
         assert re.fullmatch(r"[A-Z][A-Za-z]{2,62}", word)
+
+
+def test_every_reason_that_an_init_container_gives_is_one_of_a_plugin():
+    given = {*fetch.REASONS, BAD_CONFIG, *environments.REASONS}
+    assert given <= c.OF_PLUGINS <= set(c.REASONS)
