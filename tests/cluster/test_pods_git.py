@@ -20,8 +20,8 @@ from support.package_index import PackageIndex
 
 pytestmark = pytest.mark.timeout(420)
 
-SOON = 60.0
-"""Seconds until a reason has to stand in the status: 30 where the machine is not slow."""
+SOON = 30.0
+"""Seconds until a reason has to stand in the status."""
 
 CODE = """
 from ioc_runtime import TaskBase
