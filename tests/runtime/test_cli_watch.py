@@ -124,8 +124,11 @@ def test_another_set_of_pvs_starts_it_anew_and_one_that_ends_at_once_waits(watch
     watched.file.write_text(good.replace("  outputs:\n", "    more: {type: int}\n  outputs:\n"))
     task.wait_for("restarted: inputs.more is new, ")
     watched.pv("put", f"{watched.prefix}more", "1")
-    # loads in the parent's check, and ends when it serves
-    watched.save("helper.py", "import sys, os\nif 'check' not in sys.argv[0]: os._exit(15)\n")
+    # loads in the parent's check, and ends when it serves; a checkout may lie below "check"
+    watched.save(
+        "helper.py",
+        "import sys, os\nif not sys.argv[0].endswith('check.py'): os._exit(15)\n",
+    )
     task.wait_for("waiting for the next edit")
     watched.save("helper.py", "FACTOR = 3\n")
     settled(task, "restarted: ", 2)
