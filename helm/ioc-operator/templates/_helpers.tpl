@@ -20,6 +20,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: ioc-operator
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "ioc-operator.serviceAccountName" -}}
@@ -44,6 +47,75 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "ioc-operator.serviceA
 {{ .image.repository }}@{{ .image.digest }}
 {{- else -}}
 {{ .image.repository }}:{{ default .chart.AppVersion .image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- /* By which Prometheus tells the series of this release from others. */ -}}
+{{- define "ioc-operator.series" -}}
+namespace="{{ .Release.Namespace }}",job="{{ .Release.Name }}"
+{{- end -}}
+
+{{- /* What a ServiceMonitor and a PodMonitor have in common: one of their values. */ -}}
+{{- define "ioc-operator.endpoint" -}}
+port: http
+path: /metrics
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .relabelings }}
+relabelings: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* Namespace of the task of `helm test`. */ -}}
+{{- define "ioc-operator.testNamespace" -}}
+{{- default (default .Release.Namespace (first .Values.watchNamespaces)) .Values.test.namespace -}}
+{{- end -}}
+
+{{- define "ioc-operator.testName" -}}
+{{ include "ioc-operator.fullname" . | trunc 40 | trimSuffix "-" }}-test
+{{- end -}}
+
+{{- /* Not the operator's own: its Service, budget and policy go by these. */ -}}
+{{- define "ioc-operator.testLabels" -}}
+{{ set (include "ioc-operator.labels" . | fromYaml) "app.kubernetes.io/name" (include "ioc-operator.testName" .) | toYaml }}
+{{- end -}}
+
+{{- /* Part of `helm test`, in this place of the order; nothing is left of a test that went well. */ -}}
+{{- define "ioc-operator.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{- /* What no single value can be blamed for. */ -}}
+{{- define "ioc-operator.check" -}}
+{{- $lease := .Values.leaderElection -}}
+{{- if not (and (lt (float64 $lease.retryPeriod) (float64 $lease.renewDeadline)) (lt (float64 $lease.renewDeadline) (float64 $lease.leaseDuration))) -}}
+{{- fail (printf "leaderElection.retryPeriod, renewDeadline and leaseDuration are %v, %v and %v; expected each to be less than the next" $lease.retryPeriod $lease.renewDeadline $lease.leaseDuration) -}}
+{{- end -}}
+{{- $metrics := .Values.metrics -}}
+{{- if and $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true; expected one of them, since every figure would be read twice" -}}
+{{- end -}}
+{{- if and $metrics.prometheusRule.enabled (not $metrics.serviceMonitor.enabled) (not $metrics.podMonitor.enabled) -}}
+{{- fail "metrics.prometheusRule.enabled is true; expected metrics.serviceMonitor.enabled or metrics.podMonitor.enabled too, since the alerts know the release by the labels that these put on" -}}
+{{- end -}}
+{{- $known := list -}}
+{{- range .Files.Get "files/alerts.yaml" | fromYamlArray -}}{{- $known = append $known .alert -}}{{- end -}}
+{{- range $metrics.prometheusRule.disabled -}}
+{{- if not (has . $known) -}}
+{{- fail (printf "metrics.prometheusRule.disabled has %s; expected some of %s" . (join ", " $known)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.watchNamespaces .Values.test.namespace (not (has .Values.test.namespace .Values.watchNamespaces)) -}}
+{{- fail (printf "test.namespace is %s; expected one of watchNamespaces" .Values.test.namespace) -}}
 {{- end -}}
 {{- end -}}
 
