@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster reference crds schema lock clean \
+.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster reference crds schema chart lock clean \
 	cluster cluster-down
 
 help:  ## say what there is
@@ -50,6 +50,9 @@ crds: $(STAMP)  ## crds/ and the chart's copies, from the models of ioc_runtime/
 
 schema: $(STAMP)  ## docs/schema/, from the same models
 	@$(BIN)/python -m scripts.schema
+
+chart: $(STAMP)  ## schema, table and dashboard of the chart, from its values.yaml
+	@$(BIN)/python -m scripts.chart
 
 reference: $(STAMP)  ## docs/reference.md, from the code
 	@$(BIN)/python -m scripts.reference

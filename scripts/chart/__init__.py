@@ -1,1 +1,1 @@
-"""The chart's values.schema.json, the table in its README and its dashboard, from one source each."""
+"""Made of the chart: values.schema.json, the table in its README, its dashboard."""

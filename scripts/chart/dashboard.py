@@ -44,7 +44,9 @@ def _rate(metric: str, *by: str) -> tuple[tuple[str, str], ...]:
 
 
 def _objects(phase: str) -> tuple[tuple[str, str], ...]:
-    return (("", f'sum(max by (kind) (ioc_operator_objects{{SELECTOR,phase="{phase}"}})) or vector(0)'),)
+    return (
+        ("", f'sum(max by (kind) (ioc_operator_objects{{SELECTOR,phase="{phase}"}})) or vector(0)'),
+    )
 
 
 PANELS: Final = (
@@ -175,7 +177,12 @@ def _panel(number: int, panel: Panel, x: int, y: int) -> Object:
 
 
 def _datasource() -> Object:
-    return {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
+    return {
+        "name": "datasource",
+        "label": "Prometheus",
+        "type": "datasource",
+        "query": "prometheus",
+    }
 
 
 def _variable(label: str) -> Object:

@@ -23,7 +23,9 @@ def with_table(page: str, values: tuple[Value, ...]) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise NoPlace(f"expected {BEGIN.strip()} and {END.strip()} in the chart's README.md")
-    rows = [(code(each.path), code(_shown(each.default)), _meaning(each)) for each in leaves(values)]
+    rows = [
+        (code(each.path), code(_shown(each.default)), _meaning(each)) for each in leaves(values)
+    ]
     return f"{before}{BEGIN}\n{table(('value', 'default', 'meaning'), rows)}\n{END}{after}"
 
 
