@@ -11,10 +11,6 @@ Schema = dict[str, Any]
 
 WORDS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
 """Labels or annotations."""
-OWN_WORDS: Final[Schema] = WORDS | {
-    "propertyNames": {"not": {"pattern": "^(app\\.kubernetes\\.io|helm\\.sh)/"}}
-}
-"""Labels beside those of the chart."""
 NAMES: Final[Schema] = {"type": "array", "items": {"type": "string", "minLength": 1}}
 OBJECTS: Final[Schema] = {"type": "array", "items": {"type": "object"}}
 FREE: Final[Schema] = {"type": "object"}
@@ -68,8 +64,8 @@ BEYOND: Final[dict[str, Schema]] = {
     "resources": FREE,
     "podSecurityContext": FREE,
     "securityContext": FREE,
-    "commonLabels": OWN_WORDS,
-    "podLabels": OWN_WORDS,
+    "commonLabels": WORDS,
+    "podLabels": WORDS,
     "podAnnotations": WORDS,
     "nodeSelector": WORDS,
     "tolerations": OBJECTS,

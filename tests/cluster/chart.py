@@ -17,6 +17,9 @@ from cluster.conftest import skip_unless_a_rig_can_run
 from cluster.rig import Rig
 
 CHART: Final = Path(__file__).parents[2] / "helm" / "ioc-operator"
+DATA: Final = Path(__file__).parents[1] / "data" / "chart"
+CASES: Final = {path.stem: path for path in (DATA / "values").glob("*.yaml")}
+"""Files of values, each for one way to install it."""
 RELEASE: Final = "ioc-operator"
 HOME: Final = "iocs"
 """Namespace of the release; it admits restricted pods only."""

@@ -6,6 +6,7 @@
 | `rig` | a cluster with a node, the project's images and DNS |
 | `cluster` | whatever there is: `IOC_TEST_KUBECONFIG`, else `control_plane` |
 | `a_rig_can_run` | nothing, but skips where the test cannot bring up one of its own |
+| `a_node_can_run` | the same, for one with a node |
 | `operator` | an operator of the checkout that leads in `rig`, with the shipped role |
 | `tasks` | a new namespace of `rig` to apply tasks in; its invariants are checked at the end |
 | `namespace` | a new namespace in `rig` if the test has that, else in `cluster` |
@@ -48,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the tests to come need: it takes minutes once, and no test is to blame."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    node = "rig" in wanted
+    node = bool(wanted & {"rig", "a_node_can_run"})
     if session.config.option.collectonly or given() or not wanted & NEEDS_BUILDING:
         return
     if why_not(node=node):
@@ -79,7 +80,7 @@ class Cluster:
         return done.stdout
 
 
-NEEDS_BUILDING = {"rig", "control_plane", "cluster", "a_rig_can_run"}
+NEEDS_BUILDING = {"rig", "control_plane", "cluster", "a_rig_can_run", "a_node_can_run"}
 
 
 def given() -> str | None:
@@ -100,6 +101,12 @@ def skip_unless_a_rig_can_run(*, node: bool) -> None:
 def a_rig_can_run() -> None:
     """For tests that bring up control planes of their own."""
     skip_unless_a_rig_can_run(node=False)
+
+
+@pytest.fixture(scope="session")
+def a_node_can_run() -> None:
+    """For tests that bring up clusters with a node of their own."""
+    skip_unless_a_rig_can_run(node=True)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 import yaml
 
 from cluster.api import Api, path_of
-from cluster.chart import CHART, HOME, RELEASE, RUNTIME_ROLE, helm, installed, rendered
+from cluster.chart import CASES, CHART, DATA, HOME, RELEASE, RUNTIME_ROLE, helm, installed, rendered
 from cluster.rig import Rig
 from ioc_operator.flags import parse
 
 Object = dict[str, Any]
 API = "ioc-operator.dev/v1alpha1"
+DIGEST = "sha256:" + 8 * "01234567"
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,101 @@ def test_the_operators_pods_are_admitted_where_only_restricted_ones_are(rig_with
         time.sleep(0.1)
         pods = json.loads(rig_with_chart.kubectl("get", "pods", "-n", HOME, "-o", "json"))["items"]
     assert {pod["spec"]["serviceAccountName"] for pod in pods} == {RELEASE}
+
+
+@pytest.fixture(scope="module")
+def rig_with_kinds(rig_with_chart: Rig) -> Rig:
+    """With the kinds and the namespaces that the files of values name."""
+    rig_with_chart.kubectl("apply", "--server-side", "-f", str(DATA / "monitoring.yaml"))
+    names = ("servicemonitors", "podmonitors", "prometheusrules")
+    kinds = [f"crd/{name}.monitoring.coreos.com" for name in names]
+    rig_with_chart.kubectl("wait", "--for=condition=Established", "--timeout=20s", *kinds)
+    for space in ("bl01", "bl02", "monitoring"):
+        rig_with_chart.kubectl("create", "namespace", space)
+    # A pod is refused without its account, and a dry run makes none.
+    for account in (f"{RELEASE}-test", "north-test"):
+        rig_with_chart.kubectl("create", "serviceaccount", account, "-n", HOME)
+    return rig_with_chart
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_the_api_server_takes_all_that_is_made_of_a_file_of_values(rig_with_kinds: Rig, case: str):
+    made = rendered(rig_with_kinds, "--values", str(CASES[case]))
+    pod = {"apiVersion": "v1", "kind": "Pod"} | one(made, "Deployment")["spec"]["template"]
+    # What it asks for is judged by the standard of the namespace, like the pod of the test.
+    pod["metadata"] |= {"name": "one-of-them", "namespace": HOME}
+    pod["spec"]["serviceAccountName"] = RELEASE
+    done = dry_run(rig_with_kinds, [*made, pod])
+    assert "Warning" not in done.stderr
+    assert done.stdout.count("serverside-applied") == len(made) + 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "edit"),
+    [
+        ("ServiceMonitor", {"spec": {"endpoints": [{"prot": "http"}]}}),
+        ("PrometheusRule", {"spec": {"groups": [{"rules": []}]}}),
+        ("NetworkPolicy", {"spec": {"egress": [{"port": 53}]}}),
+    ],
+)
+def test_the_api_server_would_notice_a_mistake(rig_with_kinds: Rig, kind: str, edit: Object):
+    made = one(rendered(rig_with_kinds, "--values", str(CASES["everything"])), kind)
+    assert dry_run(rig_with_kinds, [made]).returncode == 0
+    assert dry_run(rig_with_kinds, [made | {"spec": made["spec"] | edit["spec"]}]).returncode != 0
+
+
+def dry_run(rig: Rig, made: list[Object]) -> subprocess.CompletedProcess[str]:
+    """What the API server says of these objects, without keeping them."""
+    command = [rig.layout.binaries / "kubectl", "--kubeconfig", rig.kubeconfig, "apply"]
+    options = ["--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict"]
+    text = "\n---\n".join(map(json.dumps, made))
+    return subprocess.run(
+        [*command, *options, "-f", "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_who_may_view_or_edit_a_namespace_may_do_so_with_its_tasks(rig_with_chart: Rig):
+    def may(role: str, verb: str, what: str) -> bool:
+        who = f"--as=system:serviceaccount:default:{role}"
+        said = rig_with_chart.kubectl(
+            "auth", "can-i", verb, f"{what}.ioc-operator.dev", who, "-n", "default", check=False
+        )
+        return said.strip() == "yes"
+
+    for role in ("view", "edit", "admin"):
+        rig_with_chart.kubectl(
+            *("create", "rolebinding", role, "-n", "default"),
+            *(f"--clusterrole={role}", f"--serviceaccount=default:{role}"),
+        )
+    until = time.monotonic() + 20
+    while not may("admin", "create", "iocjobs"):
+        assert time.monotonic() < until, "the roles are not put together"
+        time.sleep(0.1)
+    for kind in ("ioctasks", "iocjobs"):
+        assert [may(role, "watch", kind) for role in ("view", "edit", "admin")] == [True] * 3
+        for verb in ("create", "patch", "update", "delete", "deletecollection"):
+            assert [may(role, verb, kind) for role in ("view", "edit")] == [False, True]
+        assert not may("admin", "patch", f"{kind}/status")
+
+
+def test_the_notes_name_the_next_command_and_what_is_dangerous(rig_with_chart: Rig):
+    def notes(*args: str) -> str:
+        said = helm(rig_with_chart, "upgrade", RELEASE, str(CHART), "--dry-run=server", *args)
+        return said.partition("NOTES:\n")[2]
+
+    plain = notes()
+    assert "all namespaces." in plain
+    assert f"helm test {RELEASE} --namespace {HOME}" in plain
+    assert "CAUTION" not in plain
+    unsafe = ("admissionPolicy.enabled=false", "crds.keep=false", "replicaCount=1")
+    assert notes("--set", ",".join(unsafe)).count("CAUTION: ") == 3
+    some = notes("--set", "watchNamespaces={bl01,bl02},labelSelector=site=north")
+    assert "looks after namespaces bl01, bl02, objects with site=north." in some
+    assert "--namespace bl01" in some
 
 
 def test_the_policies_are_free_of_type_errors(rig_with_chart: Rig):
@@ -82,8 +179,10 @@ def test_values_become_flags(rig_with_chart: Rig):
         "log.level": "debug",
         "leaderElection.leaseDuration": "15",
         "runtime.image.repository": "mirror/ioc",
-        "runtime.image.digest": "sha256:0123",
+        "runtime.image.digest": DIGEST,
         "runtime.image.pullPolicy": "Always",
+        "plugins.cache": "claim:shared",
+        "plugins.index": "packages",
         "extraArgs": "{--sweep-period=60}",
     }
     options = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
@@ -92,15 +191,13 @@ def test_values_become_flags(rig_with_chart: Rig):
     assert (found.label_selector, found.workers) == ("site=north", 4)
     assert (found.log_format, found.log_level) == ("text", "DEBUG")
     assert (found.lease_duration, found.sweep_period) == (15, 60)
-    assert (found.runtime_image, found.image_pull_policy) == ("mirror/ioc@sha256:0123", "Always")
+    assert (found.runtime_image, found.image_pull_policy) == (f"mirror/ioc@{DIGEST}", "Always")
+    assert (found.plugin_cache, found.plugin_index) == ("claim:shared", "packages")
 
 
 def test_parts_can_be_left_out(rig_with_chart: Rig):
-    off = ("rbac.create", "crds.enabled", "admissionPolicy.enabled", "podDisruptionBudget.enabled")
-    options = [word for name in off for word in ("--set", f"{name}=false")]
-    named = ("--set", "serviceAccount.create=false", "--set", "serviceAccount.name=given")
-    made = rendered(rig_with_chart, *options, *named)
-    assert sorted(each["kind"] for each in made) == ["Deployment", "Service"]
+    made = rendered(rig_with_chart, "--values", str(CASES["bare"]))
+    assert sorted(each["kind"] for each in made) == ["Deployment", "PodMonitor", "Service"]
     assert one(made, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "given"
 
 

@@ -100,6 +100,13 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- if not (and (lt (float64 $lease.retryPeriod) (float64 $lease.renewDeadline)) (lt (float64 $lease.renewDeadline) (float64 $lease.leaseDuration))) -}}
 {{- fail (printf "leaderElection.retryPeriod, renewDeadline and leaseDuration are %v, %v and %v; expected each to be less than the next" $lease.retryPeriod $lease.renewDeadline $lease.leaseDuration) -}}
 {{- end -}}
+{{- range $key, $labels := pick .Values "commonLabels" "podLabels" -}}
+{{- range $label, $_ := $labels -}}
+{{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh)/" $label -}}
+{{- fail (printf "%s has %s; expected none of app.kubernetes.io/ and helm.sh/, which are the chart's own" $key $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $metrics := .Values.metrics -}}
 {{- if and $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true; expected one of them, since every figure would be read twice" -}}
