@@ -6,6 +6,7 @@ Each stage is a fixture that begins where the one before it ended, so a test can
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +41,9 @@ class Scan(JobBase):
 JOBS = {"done": {}, "bad": {"good": False}, "long": {"seconds": 3600}}
 """Arguments by name: one that is over, one that has failed, one that goes on."""
 KEPT = ("guard", "moving")
-OBJECTS = len(JOBS) + len(KEPT)
+FOLLOWS = "follows"
+"""A task that wants the default image of the day."""
+OBJECTS = len(JOBS) + len(KEPT) + 1
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +82,18 @@ class Life:
 
     def now(self) -> Object:
         """Pods with their restarts, templates, Jobs, and the runs of the jobs."""
+        others = ("-l", f"app.kubernetes.io/instance!={FOLLOWS}")
         pods = {
             pod["metadata"]["name"]: (
                 pod["metadata"]["uid"],
                 [each["restartCount"] for each in pod["status"]["containerStatuses"]],
             )
-            for pod in self.tasks.list("pod")
+            for pod in self.tasks.list("pod", *others)
         }
         kept = {
             f"{kind} {each['metadata']['name']}": each["metadata"]["generation"]
             for kind in ("statefulset", "job")
-            for each in self.tasks.list(kind)
+            for each in self.tasks.list(kind, *others)
         }
         runs = {
             each["metadata"]["name"]: {
@@ -105,6 +109,7 @@ class Life:
         assert self.now() == self.first
         for name in KEPT:
             heard = [value for _, value in self.client.heard(self.tasks.prefix(name) + "ENABLE")]
+            assert "conn True" in heard
             assert "conn False" not in heard
         assert self.client.get(self.tasks.prefix("guard") + "pressure") == 1.0
         first = self.client.get(self.tasks.prefix("moving") + "current")
@@ -137,13 +142,14 @@ def life(previous: Release, tasks: Tasks) -> Iterator[Life]:
     head = {"apiVersion": API}
     tasks.apply(
         task("guard", tasks.prefix("guard")),
+        task(FOLLOWS, tasks.prefix(FOLLOWS), imagePolicy="Follow"),
         head | {"kind": "IocTask", "metadata": {"name": "moving"}, "spec": moving},
         *(
             head | {"kind": "IocJob", "metadata": {"name": name}, "spec": spec}
             for name, spec in jobs.items()
         ),
     )
-    for name in KEPT:
+    for name in (*KEPT, FOLLOWS):
         tasks.ready(name)
     tasks.run("wait", "--for=condition=Complete", "iocjob/done", "--timeout=60s", timeout=70)
     tasks.run("wait", "--for=condition=Failed", "iocjob/bad", "--timeout=60s", timeout=70)
@@ -172,7 +178,24 @@ def page(upgraded: Release) -> Page:
     return upgraded.settled(NEXT, OBJECTS)
 
 
-def test_an_upgrade_restarts_no_task_and_repeats_no_job(life: Life, upgraded: Release, page: Page):
+def test_the_previous_release_works(previous: Release):
+    assert len(previous.pods()) == 2
+
+
+def test_tasks_and_jobs_live_in_it(life: Life, tasks: Tasks):
+    life.unchanged()
+    assert image_of(tasks, FOLLOWS).endswith(":dev")
+
+
+def image_of(tasks: Tasks, name: str) -> str:
+    """Of the pod of a task."""
+    pod = tasks.pod(name)
+    return str(pod["spec"]["containers"][0]["image"]) if pod else ""
+
+
+def test_an_upgrade_restarts_no_task_and_repeats_no_job(
+    life: Life, upgraded: Release, page: Page, tasks: Tasks
+):
     assert page.kinds
     [said] = {pod["spec"]["containers"][0]["image"].rsplit(":")[-1] for pod in upgraded.pods()}
     assert said == NEXT
@@ -180,6 +203,11 @@ def test_an_upgrade_restarts_no_task_and_repeats_no_job(life: Life, upgraded: Re
         f"kubectl exec -n {NAME} deployment/{NAME} -- python -m ioc_operator --version"
     )
     assert version == f"ioc-operator {VERSION}\n"
+    # One that asks for it gets the new image: the operator has really been at them all.
+    until = time.monotonic() + 60
+    while not image_of(tasks, FOLLOWS).endswith(f":{NEXT}"):
+        assert time.monotonic() < until, "the task that follows the default image does not"
+        time.sleep(0.5)
     life.unchanged()
 
 
@@ -191,8 +219,7 @@ def test_after_an_upgrade_edits_are_followed_and_new_tasks_get_the_new_image(
     tasks.ready("guard")
     tasks.apply(task("fresh", tasks.prefix("fresh")))
     tasks.ready("fresh")
-    pod = tasks.pod("fresh")
-    assert pod and pod["spec"]["containers"][0]["image"].endswith(f":{NEXT}")
+    assert image_of(tasks, "fresh").endswith(f":{NEXT}")
     tasks.delete("ioctask", "fresh")
     tasks.gone("pod", "fresh-0")
     life.unchanged()
@@ -210,7 +237,8 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are(page: Page):
 def test_helm_test_reads_a_pv_and_leaves_nothing_behind_twice(upgraded: Release):
     for _ in range(2):
         said = upgraded.helm("test")
-        assert "Succeeded" in said
+        assert re.search(r"^ca://HELM-TEST:.*, then ", said, re.MULTILINE)
+        assert re.search(r"^pva://HELM-TEST:.*, then ", said, re.MULTILINE)
         left = upgraded.shell(
             f"kubectl get -n {NAME} -o name "
             "ioctask,pod,configmap,serviceaccount,role,rolebinding,statefulset,service"
