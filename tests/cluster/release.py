@@ -84,12 +84,12 @@ class Release:
         return done.stdout
 
     def helm(self, verb: str, *options: str, chart: Path | None = None) -> str:
-        """The README's command of this verb, with options for the rig's images."""
+        """The README's command of this verb, with options for the rig's images; all it says."""
         found = re.findall(rf"^helm {verb} .*$", (CHART / "README.md").read_text(), re.MULTILINE)
         [line] = found
         if chart:
             line = line.replace("helm/ioc-operator", str(chart), 1)
-        return self.shell(" ".join([line, *(f"'{each}'" for each in options)]))
+        return self.shell(" ".join([line, *(f"'{each}'" for each in options), "2>&1"]))
 
     def notes(self) -> str:
         """The commands of the notes, as one script."""
