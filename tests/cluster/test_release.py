@@ -234,16 +234,21 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are(page: Page):
     assert [lack for text in asked for lack in page.lacks(text)] == []
 
 
-def test_helm_test_reads_a_pv_and_leaves_nothing_behind_twice(upgraded: Release):
-    for _ in range(2):
-        said = upgraded.helm("test")
-        assert re.search(r"^ca://HELM-TEST:.*, then ", said, re.MULTILINE)
-        assert re.search(r"^pva://HELM-TEST:.*, then ", said, re.MULTILINE)
-        left = upgraded.shell(
-            f"kubectl get -n {NAME} -o name "
-            "ioctask,pod,configmap,serviceaccount,role,rolebinding,statefulset,service"
-        )
-        assert f"{NAME}-test\n" not in left.replace("statefulset", "")
+def test_the_notes_lead_to_a_value(upgraded: Release):
+    script = upgraded.notes()
+    assert f"helm test {NAME}" in script
+    said = upgraded.shell(script)
+    assert re.search(r"^FIRST:current .*mA", said, re.MULTILINE), said
+    assert upgraded.rig.kubectl("get", "ioctask", "-n", "default", "-o", "name") == ""
+
+
+def test_helm_test_reads_a_pv_again_and_leaves_nothing_behind(upgraded: Release):
+    said = upgraded.helm("test")
+    assert re.search(r"^ca://HELM-TEST:.*, then ", said, re.MULTILINE)
+    assert re.search(r"^pva://HELM-TEST:.*, then ", said, re.MULTILINE)
+    kinds = "ioctask,pod,configmap,serviceaccount,role,rolebinding"
+    left = upgraded.shell(f"kubectl get -n {NAME} -o name {kinds}").splitlines()
+    assert [name for name in left if name.endswith("-test")] == []
     until = time.monotonic() + 60
     while "test" in upgraded.shell(f"kubectl get -n {NAME} -o name pod,statefulset,service"):
         assert time.monotonic() < until, "what the operator had made for the test does not go"
@@ -309,8 +314,8 @@ def test_without_an_operator_things_can_still_be_deleted(deleted: Release, tasks
 
 @pytest.fixture(scope="module")
 def again(deleted: Release, life: Life) -> Release:
-    """This chart, installed where the definitions and tasks of the last release are left."""
-    deleted.helm("install", *images(NEXT))
+    """This chart for one namespace, where definitions and tasks of the last release are left."""
+    deleted.helm("install", *images(NEXT), "--set", f"watchNamespaces={{{SPACE}}}")
     return deleted
 
 
@@ -326,12 +331,12 @@ def test_an_operator_that_comes_back_takes_up_what_is_there(
     life.unchanged()
 
 
-def test_the_notes_lead_to_a_value(again: Release):
-    script = again.notes()
-    assert script.count("\n") > 10
-    said = again.shell(script)
-    assert "FIRST:current" in said
-    assert again.rig.kubectl("get", "ioctask", "-n", "default", "-o", "name") == ""
+def test_helm_test_goes_where_the_operator_looks(again: Release, tasks: Tasks):
+    said = again.helm("test")
+    assert re.search(r"^ca://HELM-TEST:.*, then ", said, re.MULTILINE)
+    kinds = "ioctask,role,rolebinding"
+    left = tasks.run("get", kinds, "-o", "name").splitlines()
+    assert [name for name in left if name.endswith("-test")] == []
 
 
 def test_a_namespace_full_of_tasks_goes_without_an_operator(again: Release, tasks: Tasks):
