@@ -101,7 +101,6 @@ class Task:
         self.cycles: Cycles | None = None
         """Of a task in triggered mode."""
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
-        self._outputs = {signal.name: i for i, signal in enumerate(plan.outputs)}
 
     # --- life
 

@@ -102,6 +102,7 @@ class DrivenTask(Task):
     ) -> None:
         sayings: Any = SimpleNamespace(say=lambda what, **fields: None)
         super().__init__(plan, Options(), sayings, LogKeeper(sayings))
+        self._whole.set()  # there is no other thread that puts before all is there
         self.clock = clock or FakeClock()
         self._raised = raised
         self._loaded = loaded
@@ -134,7 +135,6 @@ class DrivenTask(Task):
         self.elsewhere = Elsewhere(plan, self, self.clock.time_ns)
         self._links: Any = self.elsewhere
         self._remote: Any = ByName(self.elsewhere)
-        self._whole.set()
         self.events.do(self.engine.start)
         self.running = True
         self._start_plugin()

@@ -25,27 +25,9 @@ from ioc_runtime.engine.effects import (
 )
 from ioc_runtime.engine.engine import Engine, Restored
 from ioc_runtime.plan import Input, Link, Output, Plan, Plugin, Rule, Transform
+from ioc_runtime.testing.clock import FakeClock
 
 LINK = Link("ca", "ELSE:WHERE")
-START_NS = 1_800_000_000 * 10**9
-
-
-class FakeClock:
-    """Seconds and nanoseconds that move together, when told."""
-
-    def __init__(self) -> None:
-        self.mono = 1000.0
-        self.wall = START_NS
-
-    def monotonic(self) -> float:
-        return self.mono
-
-    def time_ns(self) -> int:
-        return self.wall
-
-    def to(self, mono: float) -> None:
-        self.wall += round((mono - self.mono) * 1e9)
-        self.mono = mono
 
 
 @dataclass

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ioc_runtime.testing.clock import START_NS
 from unit.engine.bench import (
     INVALID,
     LINK,
     MINOR,
     OK,
-    START_NS,
     Bench,
     computed,
     driven,
