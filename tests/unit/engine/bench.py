@@ -28,6 +28,10 @@ from ioc_runtime.plan import Input, Link, Output, Plan, Plugin, Rule, Transform
 from ioc_runtime.testing.clock import FakeClock
 
 LINK = Link("ca", "ELSE:WHERE")
+OK, MINOR, MAJOR, INVALID = 0, 1, 2, 3
+NAN = float("nan")
+SECOND = 10**9
+MINUTE = 60 * SECOND
 
 
 @dataclass
@@ -266,4 +270,29 @@ class Bench:
         return {name: self[name] for name in names}
 
 
-OK, MINOR, MAJOR, INVALID = 0, 1, 2, 3
+def rule(condition: str, hold: float = 0.0, **more: object) -> Bench:
+    """One rule over x and y that drives o."""
+    return Bench(
+        inputs={"x": linked(), "y": linked()},
+        outputs={"o": driven("bool")},
+        rules=[("r", condition, {"o": 1}, hold)],
+        **more,
+    )
+
+
+def transform(expression: str, **inputs: object) -> Bench:
+    """One transform, t, over x and y unless other inputs are given."""
+    return Bench(
+        inputs=inputs or {"x": linked(), "y": linked()},
+        outputs={"t": computed()},
+        transforms={"t": expression},
+    )
+
+
+def guard(**more: Any) -> Bench:
+    """Two gauges close one valve (1 open, 0 closed); its command goes out over a link."""
+    return Bench(
+        inputs={"g1": linked(), "g2": linked()},
+        outputs={"valve": driven("bool", default=1, link=LINK, **more)},
+        rules=[("one", "g1 > 5", {"valve": 0}), ("two", "g2 > 5", {"valve": 0})],
+    )
