@@ -1,4 +1,4 @@
-"""Links over Channel Access: how PVs are followed, polled and written."""
+"""Links over Channel Access: the client, and how PVs are followed and polled."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ioc_runtime.engine.values import BadValue
 from ioc_runtime.epics import dbr
-from ioc_runtime.epics.ca_values import payload
+from ioc_runtime.epics.ca_endpoint import Endpoint
+from ioc_runtime.epics.ca_target import CaTarget
 from ioc_runtime.epics.cabi import ca
 from ioc_runtime.epics.client_thread import ClientThread
 from ioc_runtime.epics.feed import INVALID, READ, READ_ACCESS, Feed, Memory, fit
-from ioc_runtime.epics.link_writer import Done
 from ioc_runtime.plan import Link, Signal
 
 _log = logging.getLogger(__name__)
@@ -23,10 +22,6 @@ _log = logging.getLogger(__name__)
 _WINDOW = 200_000
 """Bytes of unanswered writes to one server, from which on libca may wait until it reads
 them (it does above 256 KiB). A single larger write does not wait; whatever follows would."""
-
-
-_ASK_AGAIN = (5.0, 5.0, 10.0, 10.0, *[30.0] * 19)
-"""Seconds between searches for a lost PV that start anew; ten minutes in all."""
 
 
 class CaClient:
@@ -81,52 +76,7 @@ class CaClient:
             self._context.flush()
 
 
-class _Endpoint:
-    """A channel that is made anew when it is lost.
-
-    libca itself waits up to 10 s before it looks for a lost channel, and then asks at
-    intervals that double: a server that was away for a minute is found a minute later.
-    A new channel is asked for at once, and again after the times of `_ASK_AGAIN`.
-    """
-
-    def __init__(self, client: CaClient, link: Link) -> None:
-        self._client, self._link = client, link
-        self._up_since: float | None = None
-        self._open()
-
-    def _open(self) -> None:
-        self._channel = ca.Channel(self._link.name, self._connection, self._access)
-        self._channel.open()
-        self._client.flush_later()
-
-    def _lost_it(self) -> None:
-        """The channel went down. One that a server refused never was up: libca asks again."""
-        up, self._up_since = self._up_since, None
-        now = time.monotonic()
-        if up is not None and now - up > 1.0:
-            self._look_again()
-        elif up is not None:  # not faster than once a second, whatever the server does
-            self._client.thread.at(now + 1.0, self._still_lost, self._channel, -1)
-
-    def _look_again(self, turn: int = 0) -> None:
-        self._channel.close()
-        self._open()
-        if turn < len(_ASK_AGAIN):
-            due = time.monotonic() + _ASK_AGAIN[turn]
-            self._client.thread.at(due, self._still_lost, self._channel, turn)
-
-    def _still_lost(self, channel: ca.Channel, turn: int) -> None:
-        if channel is self._channel and channel.native < 0:
-            self._look_again(turn + 1)
-
-    def _connection(self, up: bool) -> None:
-        raise NotImplementedError
-
-    def _access(self, read: bool, write: bool) -> None:
-        raise NotImplementedError
-
-
-class CaReader(_Endpoint):
+class CaReader(Endpoint):
     """One PV that is followed by a monitor, or polled."""
 
     def __init__(self, client: CaClient, link: Link, feed: Feed) -> None:
@@ -304,120 +254,3 @@ class CaReader(_Endpoint):
         now = time.monotonic()
         due += period * max(1, int((now - due) / period) + 1)
         self._client.thread.at(due, self._poll, due, period)
-
-
-class CaTarget(_Endpoint):
-    """One PV that is written. Used in the client thread."""
-
-    def __init__(
-        self, client: CaClient, link: Link, signal: Signal, connected: Callable[[bool], None]
-    ) -> None:
-        self._signal = signal
-        self._report = connected
-        self._names: list[str] = []
-        self._ready = self._writable = False
-        self._waiting: dict[int, tuple[Done, str, int]] = {}
-        self._token = 0
-        self._put_done = ca.raw_event(self._answered)
-        self._barrier_done = ca.raw_event(self._passed)
-        self._names_done = ca.raw_event(self._named, dbr.STATE_NAMES_SIZE)
-        super().__init__(client, link)
-
-    @property
-    def connected(self) -> bool:
-        """Whether a write can start now."""
-        return self._ready
-
-    def put(self, value: Any, wait: bool, done: Done) -> None:
-        """Write; see `link_writer.Target`."""
-        try:
-            self._put(value, wait, done)
-        except BadValue as error:
-            done(error)
-
-    def _put(self, value: Any, wait: bool, done: Done) -> None:
-        native = self._channel.native
-        if native < 0:
-            done("the target is not connected")
-            return
-        if not self._channel.writable:
-            raise BadValue("its server does not let this host and user write")
-        kind, count, data = payload(self._signal, value, native, self._channel.count, self._names)
-        host = self._channel.host
-        if self._client.clogged(host, len(data)):
-            done("its server does not take what was written before")
-            return
-        self._client.sent(host, len(data))
-        self._token += 1
-        self._waiting[self._token] = done, host, len(data)
-        if wait:
-            status = self._channel.put_callback(kind, count, data, self._put_done, self._token)
-        else:
-            status = self._channel.put(kind, count, data)
-            if status == ca.NORMAL:  # requests of a circuit are served in order
-                status = self._channel.get(native, 1, self._barrier_done, self._token)
-        self._client.flush_later()
-        if status != ca.NORMAL:
-            self._answered(status, self._token, b"")
-
-    def _connection(self, up: bool) -> None:
-        if up:
-            self._client.thread.post(self._arrived)
-        else:
-            self._client.thread.post(self._lost, self._channel)
-
-    def _arrived(self) -> None:
-        self._names = []
-        self._up_since = time.monotonic()
-        if self._channel.native == dbr.ENUM:
-            self._channel.get(dbr.GR_ENUM, 1, self._names_done)
-            self._client.flush_later()
-        elif self._channel.native >= 0:
-            self._set_ready(True)
-
-    def _lost(self, channel: ca.Channel) -> None:
-        if channel is self._channel:
-            self._set_ready(False)
-            for token in list(self._waiting):
-                self._answered(ca.DISCONNECTED, token, b"")
-            self._lost_it()
-
-    def _named(self, status: int, _: int, data: bytes) -> None:
-        if status != ca.DISCONNECTED:
-            self._client.thread.post(self._with_names, status, data)
-
-    def _with_names(self, status: int, data: bytes) -> None:
-        self._names = dbr.state_names(data) if status == ca.NORMAL else []
-        self._set_ready(self._channel.native >= 0)
-
-    def _set_ready(self, ready: bool) -> None:
-        if ready != self._ready:
-            self._ready = ready
-            self._writable = self._channel.writable
-            self._report(ready)
-
-    def _access(self, read: bool, write: bool) -> None:
-        self._client.thread.post(self._allowed, write)
-
-    def _allowed(self, write: bool) -> None:
-        """Rights that come back are a reconnection to the engine."""
-        came_back = write and not self._writable and self._ready
-        self._writable = write
-        if came_back:
-            self._report(True)
-
-    def _answered(self, status: int, token: int, _: bytes) -> None:
-        waiting = self._waiting.pop(token, None)
-        if waiting is not None:
-            done, host, size = waiting
-            self._client.thread.post(self._client.sent, host, -size)
-            done(None if status == ca.NORMAL else _cause(status))
-
-    def _passed(self, status: int, token: int, _: bytes) -> None:
-        self._answered(status if status == ca.DISCONNECTED else ca.NORMAL, token, b"")
-
-
-def _cause(status: int) -> str:
-    if status == ca.DISCONNECTED:
-        return "the connection was lost meanwhile"
-    return f"its server says: {ca.message(status)}"

@@ -10,7 +10,8 @@ from typing import Any
 
 from ioc_runtime.engine.values import BadValue
 from ioc_runtime.epics import dbr
-from ioc_runtime.epics.ca import CaClient, CaTarget
+from ioc_runtime.epics.ca import CaClient
+from ioc_runtime.epics.ca_target import CaTarget
 from ioc_runtime.epics.cabi import ca
 from ioc_runtime.epics.client_thread import ClientThread
 from ioc_runtime.epics.remote import Found, Reads, Request, beyond

@@ -18,6 +18,7 @@ from ioc_runtime.epics import access, audit
 from ioc_runtime.epics.cabi import db, stdio
 from ioc_runtime.epics.cabi.db import DatabaseError
 from ioc_runtime.epics.cabi.memory import LayoutError, RecordMemory
+from ioc_runtime.epics.connections import INPUTS, OUTPUTS, Connections
 from ioc_runtime.epics.declare import (
     ARRAYS,
     Record,
@@ -25,7 +26,6 @@ from ioc_runtime.epics.declare import (
     declare,
     holds,
     late_texts,
-    linked_names,
 )
 from ioc_runtime.epics.edits import Edits, edits
 from ioc_runtime.epics.layout import Layouts
@@ -44,7 +44,6 @@ Search = Callable[[list[str]], list[tuple[str, str]]]
 
 _log = logging.getLogger(__name__)
 _c_output = logging.getLogger("epics")
-_LINK, _DOWN = 14, 2
 _NAMES_SHOWN: Final = 8
 
 
@@ -92,11 +91,7 @@ class Served:
         self._operators: Operators | None = None
         self._settler = Settler()
         self._acf: db.AccessFile | None = None
-        self._flags: dict[str, list[str]] = {
-            "INP": linked_names(plan.inputs),
-            "OUT": linked_names(plan.outputs),
-        }
-        self._down: dict[str, list[str]] = {name: list(all) for name, all in self._flags.items()}
+        self._connections = Connections(plan, self.standard, self._sizes)
         self.writers: list[Write] = []
         """One function per slot (inputs, then outputs): the same as `post`, faster."""
         self.rule_writers: list[Write] = []
@@ -254,11 +249,7 @@ class Served:
         for pv in standard_of(self._plan.kind, self._plan.mode):
             if pv.value is not None:
                 self.standard(pv.name, pv.value)
-        for which, names in self._flags.items():
-            self.standard(
-                f"CONN_{which}_NAMES", _fitting(names, self._sizes[f"CONN_{which}_NAMES"])
-            )
-            self._connected(which, [False] * len(names))
+        self._connections.first()
 
     def _heard(self, name: str, value: Any) -> None:
         """A put; where the put log cannot name its author, the audit says so."""
@@ -339,21 +330,11 @@ class Served:
 
     def inputs_connected(self, flags: Sequence[bool]) -> None:
         """Connection of each input that has a link, in the order of the plan."""
-        self._connected("INP", flags)
+        self._connections.show(INPUTS, flags)
 
     def outputs_connected(self, flags: Sequence[bool]) -> None:
         """Connection of each output that has a link, in the order of the plan."""
-        self._connected("OUT", flags)
-
-    def _connected(self, which: str, flags: Sequence[bool]) -> None:
-        names = self._flags[which]
-        self._down[which] = [name for name, up in zip(names, flags, strict=True) if not up]
-        self.standard(f"CONN_{which}", [int(up) for up in flags])
-        down = [*self._down["INP"], *self._down["OUT"]]
-        if down:
-            self.standard("SYS_CONN", _listed("DISCONNECTED: ", down), _DOWN, _LINK)
-        else:
-            self.standard("SYS_CONN", "OK")
+        self._connections.show(OUTPUTS, flags)
 
     def _printed(self, line: str) -> None:
         """A line that C code printed: an entry of the audit, or something to log."""
@@ -400,21 +381,3 @@ def _cut(text: str, size: int) -> str:
     """As much of a text as fits into `size` bytes with its end, in whole characters."""
     data = text.replace("\0", "").encode("utf-8", "replace")
     return data[: size - 1].decode("utf-8", "ignore")
-
-
-def _fitting(names: Sequence[str], size: int) -> str:
-    """Names one a line, as many as fit into a text of `size` bytes with its end."""
-    text = "\n".join(names)
-    if len(text.encode()) < size:
-        return text
-    return text.encode()[: size - 1].decode("utf-8", "ignore").rpartition("\n")[0]
-
-
-def _listed(head: str, names: Sequence[str], limit: int = 255) -> str:
-    """`head` and the names with commas, cut at a name with the number of those left out."""
-    text = head + ", ".join(names)
-    shown = len(names)
-    while len(text.encode()) > limit and shown:
-        shown -= 1
-        text = f"{head}{', '.join(names[:shown])} and {len(names) - shown} more"
-    return text

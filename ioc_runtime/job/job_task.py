@@ -13,27 +13,10 @@ from ioc_runtime.task.saying import Sayings
 from ioc_runtime.task.task import Task
 
 
-class JobTask(Task):
-    """Serves a job's PVs; `job.begin()` starts the run, whose end ends the process."""
+class RunsAJob(Task):
+    """A task of whatever kind, in which a run takes the plugin's place."""
 
     job: Job
-
-    def __init__(self, plan: Plan, options: Options, sayings: Sayings, logs: LogKeeper) -> None:
-        super().__init__(plan, options, sayings, logs)
-        self.job = Job(plan)
-
-    @property
-    def plugin_state(self) -> str:
-        found = self.job.outcome
-        if found is None:
-            return super().plugin_state
-        return "ended" if found.success else "failed"
-
-    def stop(self) -> None:
-        """End the run if it still goes on, then everything else."""
-        self.running = False
-        self.job.stop()
-        super().stop()
 
     def changed(self, index: int, value: Any, before: Any) -> None:
         self.job.changed(self.plan.inputs[index].name, value, before)
@@ -56,3 +39,24 @@ class JobTask(Task):
             self.job.command(name)
         else:
             super()._put(name, value)
+
+
+class JobTask(RunsAJob):
+    """Serves a job's PVs; `job.begin()` starts the run, whose end ends the process."""
+
+    def __init__(self, plan: Plan, options: Options, sayings: Sayings, logs: LogKeeper) -> None:
+        super().__init__(plan, options, sayings, logs)
+        self.job = Job(plan)
+
+    @property
+    def plugin_state(self) -> str:
+        found = self.job.outcome
+        if found is None:
+            return super().plugin_state
+        return "ended" if found.success else "failed"
+
+    def stop(self) -> None:
+        """End the run if it still goes on, then everything else."""
+        self.running = False
+        self.job.stop()
+        super().stop()

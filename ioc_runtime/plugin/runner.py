@@ -18,16 +18,14 @@ from ioc_runtime.plan import Plan
 from ioc_runtime.plugin.api import HOOKS
 from ioc_runtime.plugin.binding import Binding
 from ioc_runtime.plugin.callbacks import Table, marked
-from ioc_runtime.plugin.errors import TOO_MANY_FAILURES, Ended, Paused
+from ioc_runtime.plugin.errors import TOO_MANY_FAILURES
+from ioc_runtime.plugin.failures import Failures, tell
 from ioc_runtime.plugin.host import Host
 from ioc_runtime.plugin.loader import Loaded
 from ioc_runtime.plugin.mailbox import STOP, Mailbox
 from ioc_runtime.plugin.trace import where_is
 from ioc_runtime.plugin.verdict import EXCEPTION, Verdict, raised, returned
 from ioc_runtime.plugin.waiting import Blocking, Looping, Waiting
-
-REPEAT = 1.0
-"""Seconds in which the same failure is reported once."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,11 +58,18 @@ class PluginRunner:
         self._plan = plan
         self._loaded = loaded
         self._host = host
-        self._failed, self._recovered, self._ended = failed, recovered, ended
+        self._failed, self._ended = failed, ended
         self._cycled = cycled
+        self._failures = Failures(
+            loaded.describe,
+            plan.plugin.max_failures if plan.plugin else None,
+            clock,
+            failed=failed,
+            recovered=recovered,
+            ended=ended,
+        )
         self._retry = retry
         self._clock = clock
-        self._max_failures = plan.plugin.max_failures if plan.plugin else None
         self._heard = {w for _, marks in marked(loaded.cls) for k, w in marks if k == "on"}
         """Inputs that a callback of the plugin's own hears of."""
         self._was_paused = False
@@ -74,12 +79,7 @@ class PluginRunner:
         self._thread = threading.Thread(target=self._run, name="plugin", daemon=True)
         self._binding: Binding | None = None
         self._instance: Any = None
-        self._in_a_row: dict[str, int] = {}
-        self._last_report: tuple[Any, float] = (None, 0.0)
         self._busy: tuple[str, float] | None = None
-        self._gave_up = False
-        self.failures = 0
-        """Failures so far, the ones that were not reported included."""
         self.initialized = False
         self.unready = ""
         """Why no cycle can begin: `initialize` has failed. While it runs, one may wait."""
@@ -159,6 +159,11 @@ class PluginRunner:
         return not self._thread.is_alive() or self._mailbox.idle
 
     @property
+    def failures(self) -> int:
+        """Failures so far, the ones that were not reported included."""
+        return self._failures.count
+
+    @property
     def coalesced(self) -> int:
         """Changes left out because a newer one of the same input came."""
         return self._mailbox.coalesced
@@ -191,15 +196,15 @@ class PluginRunner:
         except BaseException as error:  # a fault of ours, or one thrown into the thread
             sentence, trace = self._loaded.describe(error)
             _log.exception("the plugin's thread broke")
-            self._tell(self._failed, sentence, trace)
+            tell(self._failed, sentence, trace)
             if not self._mailbox.stopping:
-                self._tell(self._ended, TOO_MANY_FAILURES, f"the plugin's thread broke: {sentence}")
+                tell(self._ended, TOO_MANY_FAILURES, f"the plugin's thread broke: {sentence}")
         finally:
             self._end_binding("the plugin has stopped")
 
     async def _body(self) -> None:
         await self._initialize()
-        while self.initialized and not self._gave_up:
+        while self.initialized and not self._failures.gave_up:
             await self._timer()
             work = self._mailbox.take()
             if work is None:
@@ -248,7 +253,7 @@ class PluginRunner:
     async def _initialize(self) -> None:
         """Until it works, on a new instance each time, unless the task stops before."""
         delay, longest = self._retry
-        while not self._mailbox.stopping and not self._gave_up:
+        while not self._mailbox.stopping and not self._failures.gave_up:
             if self._mailbox.paused:
                 await self._sleep(None)
                 continue
@@ -262,7 +267,7 @@ class PluginRunner:
                 return
             self.unready = "the plugin is not initialized: initialize failed"
             if self._mailbox.withdraw():
-                self._tell(self._cycled, Verdict(EXCEPTION, self.unready))
+                tell(self._cycled, Verdict(EXCEPTION, self.unready))
             await self._sleep(delay)
             delay = min(delay * 2, longest)
 
@@ -302,7 +307,7 @@ class PluginRunner:
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
             self._report(label, error)
             return False
-        self._worked(label)
+        self._failures.worked(label)
         return True
 
     async def _invoke(
@@ -321,11 +326,6 @@ class PluginRunner:
         finally:
             self._busy = None
 
-    def _worked(self, label: str) -> None:
-        if self._in_a_row and self._in_a_row.pop(label, 0) and not self._in_a_row:
-            self._last_report = (None, 0.0)
-            self._tell(self._recovered)
-
     async def _cycle(self) -> None:
         """`triggered`, and what came of it. Only an exception counts as a failure of the plugin."""
         failure: BaseException | None = None
@@ -339,8 +339,8 @@ class PluginRunner:
             if self._mailbox.stopping:
                 return  # cut short, and the task says so
         else:
-            self._worked("triggered")
-        self._tell(self._cycled, verdict)
+            self._failures.worked("triggered")
+        tell(self._cycled, verdict)
 
     def _construct(self) -> Any:
         cls: Any = self._loaded.cls
@@ -355,59 +355,15 @@ class PluginRunner:
             raise TypeError("a coroutine was returned: expected `async def` in the class itself")
         return await coroutine
 
-    # failures
-
     def _report(self, label: str, error: BaseException) -> None:
         if self._mailbox.stopping and type(error).__name__ == "CancelledError":
             return
-        if isinstance(error, Paused | Ended):
-            _log.info("%s was cut short: %s", label, error)  # not the plugin's fault
-            return
-        self.failures += 1
-        count = self._in_a_row[label] = self._in_a_row.get(label, 0) + 1
-        gives_up = self._max_failures is not None and count >= self._max_failures
-        sentence = ""
-        if self._news(label, error) or gives_up:
-            sentence = self._publish(label, error)
-        if gives_up and not self._gave_up:
-            self._gave_up = True
-            self._tell(
-                self._ended,
-                TOO_MANY_FAILURES,
-                f"{sentence} (failure {count} in a row: maxFailures)",
-            )
+        self._failures.report(label, error)
 
     def _background(self, label: str, error: BaseException) -> None:
-        """A failure that no hook raised; there is no success that could end it."""
-        self.failures += 1
-        if self._news(label, error):
-            self._publish(label, error)
-
-    def _publish(self, label: str, error: BaseException) -> str:
-        what, trace = self._loaded.describe(error)
-        sentence = f"plugin: {label} failed: {what}"
-        self._tell(self._failed, sentence, trace)
-        return sentence
-
-    def _news(self, label: str, error: BaseException) -> bool:
-        """Whether this failure differs from the last one, or that one is a while ago."""
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        kind = (label, type(error), trace and (trace.tb_frame.f_code, trace.tb_lineno))
-        now = self._clock()
-        last, when = self._last_report
-        if kind == last and now - when < REPEAT:
-            return False
-        self._last_report = (kind, now)
-        return True
+        """A failure that no hook raised."""
+        self._failures.background(label, error)
 
     def _end_binding(self, why: str) -> None:
         if self._binding is not None:
             self._binding.end(why)
-
-    def _tell(self, callback: Callable[..., None], *args: Any) -> None:
-        try:
-            callback(*args)
-        except Exception:
-            _log.exception("a callback of the plugin's runner failed")

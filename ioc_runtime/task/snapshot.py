@@ -34,7 +34,7 @@ def snapshot(task: Task, now: float) -> dict[str, Any]:
         "heartbeat": counters.heartbeat,
         "errors": engine.errors,
         "uptime": task.uptime,
-        "plugin": task.plugin_at_work,
+        "plugin": task.plugin.at_work,
     }
 
 

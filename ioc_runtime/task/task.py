@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ioc_runtime.engine.engine import Restored
 from ioc_runtime.plan import Plan
 from ioc_runtime.shape import plan_shape
-from ioc_runtime.standard import LOG_LEVELS, STATUS_STATES
+from ioc_runtime.standard import STATUS_STATES
 from ioc_runtime.task import parts
+from ioc_runtime.task.commands import Commands
 from ioc_runtime.task.counters import Counters
 from ioc_runtime.task.crew import TaskCrew
 from ioc_runtime.task.cycles import Cycles
@@ -25,11 +26,13 @@ from ioc_runtime.task.events import Events, Post
 from ioc_runtime.task.host import TaskHost
 from ioc_runtime.task.interface import interface
 from ioc_runtime.task.logs import LogKeeper
-from ioc_runtime.task.loop import TURN, Loop
+from ioc_runtime.task.loop import Loop
 from ioc_runtime.task.panel import Panel
 from ioc_runtime.task.parts import CannotStart, Options
+from ioc_runtime.task.plugin_watch import PluginWatch
 from ioc_runtime.task.reload import Refusal, reload
 from ioc_runtime.task.saying import Sayings
+from ioc_runtime.task.work import TaskWork, pace, period
 
 if TYPE_CHECKING:
     from ioc_runtime.epics.audit import Entry
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from ioc_runtime.job.job import Job
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
-    from ioc_runtime.plugin.verdict import Verdict
     from ioc_runtime.state import StateFile
     from ioc_runtime.task.record_file import RecordFile
 
@@ -50,9 +52,6 @@ LOOP_STOP: Final = 0.1
 LINKS_STOP: Final = 0.3
 FILES_STOP: Final = 0.3
 """Seconds that each part may take when the task stops; all of them are below 2 s."""
-
-FASTEST_TURN: Final = 0.01
-"""Seconds between two turns of the loop where an input's maxAge asks for haste."""
 
 log = logging.getLogger("ioc_runtime")
 
@@ -82,25 +81,26 @@ class Task:
         self.finished: Callable[[int], None] = lambda exit_code: None
         """Called when the task ends by itself (a plugin that gave up)."""
         self._began = time.monotonic()
-        self._failing = ""
-        self._plugin_over = False
         self._ended = False
         self._whole = threading.Event()
         """Set when every part is there that a put can reach."""
-        self._switching = threading.Lock()
-        """Around a change of ENABLE, so that engine and plugin agree on it."""
+        self._commands = Commands(self)
         self._state: StateFile | None = None
         self._loaded: Loaded | None = None
         self._record: RecordFile | None = None
         self._links: Links | None = None
         self._remote: Remote | None = None
+        self._making = threading.Lock()
+        """Around the making of `remote`."""
         self._directories: list[Directory] = []
         self._loop: Loop | None = None
-        self._runner: PluginRunner | None = None
+        self.runner: PluginRunner | None = None
+        """Of the plugin, from its start on."""
+        self.plugin = PluginWatch(self)
+        """What is heard of the plugin."""
         self.cycles: Cycles | None = None
         """Of a task in triggered mode."""
         self._inputs = {signal.name: i for i, signal in enumerate(plan.inputs)}
-        self._outputs = {signal.name: i for i, signal in enumerate(plan.outputs)}
 
     # --- life
 
@@ -148,7 +148,7 @@ class Task:
         self.panel = Panel(self, self._served)
         self.panel.first(restored.lost)
         self._open_links()
-        self._loop = Loop(self, self._period(), turn=self._pace())
+        self._loop = Loop(TaskWork(self), period(plan), turn=pace(plan))
         self.events.on_timer = self._loop.kick
         self.events.do(self.engine.start)
         self.running = True
@@ -160,8 +160,8 @@ class Task:
     def stop(self) -> None:
         """Stop in order; bounded, whatever hangs."""
         self.running = False
-        if self._runner is not None:
-            self._runner.stop(PLUGIN_STOP)
+        if self.runner is not None:
+            self.runner.stop(PLUGIN_STOP)
         if self.cycles is not None:
             with self.events.lock:
                 self.cycles.stop()
@@ -198,6 +198,14 @@ class Task:
         self.exit_code = exit_code
         self.finished(exit_code)
 
+    def give_up(self, reason: str, sentence: str, exit_code: int) -> None:
+        """End the process: somebody is to start it again. With the task's lock."""
+        self.last_error = (reason, sentence, time.time())
+        log.error("%s", sentence)
+        self.panel.message(sentence, 2)
+        self.sayings.say("error", reason=reason, text=sentence, exit=exit_code)
+        self.end(exit_code)
+
     def reload(self, plan: Plan) -> float:
         """Go on with another plan of the same shape.
 
@@ -206,10 +214,10 @@ class Task:
         :raises Refusal: it cannot be taken over, and nothing has changed.
         """
         held = reload(self, plan, self._served)
-        if self._runner is not None:
-            self._runner.reload(plan)
+        if self.runner is not None:
+            self.runner.reload(plan)
         if self._loop is not None:
-            self._loop.change(self._period(), self._pace())
+            self._loop.change(period(plan), pace(plan))
         if self.cycles is not None:
             with self.events.lock:
                 self.cycles.change(plan.trigger)
@@ -240,15 +248,12 @@ class Task:
             self.plan,
             self._loaded,
             TaskHost(self),
-            failed=self._plugin_failed,
-            recovered=self._plugin_recovered,
-            ended=self._plugin_ended,
-            cycled=self._cycled,
+            failed=self.plugin.failed,
+            recovered=self.plugin.recovered,
+            ended=self.plugin.ended,
+            cycled=self.plugin.cycled,
         )
-        with self._switching:
-            if not self.engine.enabled:
-                runner.pause()
-            self._runner = runner  # before it starts: it is to hear of every change
+        self._commands.admit(runner)  # before it starts: it is to hear of every change
         if self._served.trigger is not None:
             self.cycles = Cycles(
                 self.plan.trigger,
@@ -258,18 +263,6 @@ class Task:
                 time.monotonic,
             )
         runner.start()
-
-    def _period(self) -> float | None:
-        """Of the loop's grid, if it has one."""
-        plan = self.plan
-        if plan.mode == "triggered":
-            return plan.trigger.period
-        return plan.period if plan.mode == "periodic" else None
-
-    def _pace(self) -> float:
-        """Seconds between two looks for sources that are quiet."""
-        ages = [s.max_age for s in self.plan.inputs if s.max_age is not None and s.link]
-        return max(FASTEST_TURN, min([TURN, *(age / 8 for age in ages)]))
 
     # --- the sink of links (see `Links`)
 
@@ -327,8 +320,8 @@ class Task:
         self._served.agree(index, value)
 
     def changed(self, index: int, value: Any, before: Any) -> None:
-        if self._runner is not None:
-            self._runner.changed(self.plan.inputs[index].name, value, before)
+        if self.runner is not None:
+            self.runner.changed(self.plan.inputs[index].name, value, before)
 
     # --- operators' PVs
 
@@ -338,138 +331,14 @@ class Task:
         index = self._inputs.get(name)
         if index is not None:
             self.events.put(index, value)
-        elif name == "TRIGGER" and self.cycles is not None:
-            with self.events.lock:
-                self.cycles.heard()
-        elif name == "ENABLE":
-            self.enable(bool(value))
-        elif name == "CLEAR":
-            self.events.do(self.engine.clear)
-        elif name == "RESET":
-            self._reset()
-        elif name == "LOG_LEVEL":
-            logging.getLogger().setLevel(LOG_LEVELS[value])
-        elif name == "SILENCED_LOGGERS":
-            self.logs.silence(str(value).split(","))
-
-    def enable(self, on: bool) -> None:
-        """ENABLE: pause or go on."""
-        with self._switching:
-            if on == self.engine.enabled:
-                return
-            dropped = self._runner is not None and not on and self._runner.pause()
-            self.events.do(self.engine.enable, on)
-            if self.cycles is not None and not on:
-                with self.events.lock:
-                    self.cycles.paused(dropped)
-            if self._runner is not None and on:
-                self._runner.resume()
-        log.info("enabled" if on else "paused")
-        self.show_status()
-
-    def _reset(self) -> None:
-        with self.events.lock:
-            self.counters.reset()
-            if self.cycles is not None:
-                self.cycles.reset()
-        self.events.do(self.engine.reset)
-        for index, signal in enumerate(self.plan.inputs):
-            if signal.link is not None:
-                self.links.poke(index)
+        else:
+            self._commands.do(name, value)
 
     def _audit(self, entry: Entry) -> None:
         """A client's put was accepted."""
         self.sayings.say(
             "audit", pv=entry.pv, user=entry.user, host=entry.host, old=entry.old, new=entry.new
         )
-
-    # --- the plugin
-
-    def _plugin_failed(self, sentence: str, traceback: str) -> None:
-        self._failing = sentence
-        self.last_error = ("PluginFailed", sentence, time.time())
-        log.error("%s\n%s", sentence, traceback)
-        with self.events.lock:
-            self.panel.message(sentence, 2)
-        self.show_status()
-
-    def _plugin_recovered(self) -> None:
-        self._failing = ""
-        with self.events.lock:
-            self.panel.message("the plugin works again", 0)
-        self.show_status()
-
-    def _plugin_ended(self, exit_code: int, sentence: str) -> None:
-        self._plugin_over = True
-        self.events.do(self.engine.plugin_ended)
-        self._plugin_failed(sentence, "")
-        self.sayings.say("error", reason="PluginFailed", text=sentence, exit=exit_code)
-        self.end(exit_code)
-
-    def _cycled(self, verdict: Verdict) -> None:
-        with self.events.lock:
-            if self.cycles is not None:
-                self.counters.cycles += 1
-                self.cycles.ended(verdict)
-
-    def give_up(self, reason: str, sentence: str, exit_code: int) -> None:
-        """End the process: somebody is to start it again. With the task's lock."""
-        self.last_error = (reason, sentence, time.time())
-        log.error("%s", sentence)
-        self.panel.message(sentence, 2)
-        self.sayings.say("error", reason=reason, text=sentence, exit=exit_code)
-        self.end(exit_code)
-
-    # --- the loop's work (see `Work`)
-
-    @property
-    def next_wake(self) -> float | None:
-        with self.events.lock:
-            return self.engine.next_wake
-
-    def wake(self) -> None:
-        self.events.do(self.engine.wake)
-
-    def cycle(self, missed: int) -> None:
-        if not self.engine.enabled:
-            return
-        if self.cycles is not None:
-            with self.events.lock:
-                self.counters.overruns += self.cycles.timer(missed)
-            return
-        self.events.do(self.engine.full_pass)
-        overruns = missed
-        if self._runner is not None:
-            before = self._runner.overruns
-            self._runner.execute()
-            overruns += self._runner.overruns - before
-        with self.events.lock:
-            self.counters.overruns += overruns
-            self.counters.cycles += 1
-
-    def beat(self) -> None:
-        with self.events.lock:
-            self.counters.heartbeat += 1
-            if self.plan.mode == "reactive":
-                self.counters.cycles += 1
-
-    def turn(self, now: float) -> None:
-        self._ask_quiet_sources(now)
-        if self.cycles is not None:
-            with self.events.lock:
-                self.cycles.tick()
-        self.panel.refresh(now)
-
-    def _ask_quiet_sources(self, now: float) -> None:
-        """An answer to a get is a sign of life of a source that has nothing new."""
-        for state in self.engine.inputs:
-            max_age = state.plan.max_age
-            if max_age is None or not state.connected or state.plan.link is None:
-                continue
-            asked = self.panel.asked.get(state.index, state.life)
-            if now - max(state.life, asked) >= max_age / 2:
-                self.panel.asked[state.index] = now
-                self.links.poke(state.index)
 
     # --- status
 
@@ -482,7 +351,7 @@ class Task:
             return "ERROR"
         if not self.engine.enabled:
             return "PAUSED"
-        if self._failing:
+        if self.plugin.failing:
             return "ERROR"
         return "RUN" if self.running else "INIT"
 
@@ -493,23 +362,7 @@ class Task:
     @property
     def plugin_state(self) -> str:
         """none, loaded, failed or ended."""
-        if self._loaded is None:
-            return "none"
-        if self._plugin_over:
-            return "ended"
-        return "failed" if self._failing else "loaded"
-
-    @property
-    def plugin_at_work(self) -> dict[str, Any]:
-        """For a snapshot: whether the plugin waits, and nothing of the task's is on its way to
-        a link; how often the plugin failed, and how it did last.
-        """
-        runner, writing = self._runner, self.links.busy
-        if runner is None:
-            return {"idle": not writing, "failures": 0, "error": ""}
-        error = self.last_error[1] if self.last_error else ""
-        idle = runner.idle and not writing
-        return {"idle": idle, "failures": runner.failures, "error": error}
+        return "none" if self._loaded is None else self.plugin.state
 
     def last_turn(self) -> float:
         """When the loop began its last turn, monotonic."""
@@ -522,7 +375,7 @@ class Task:
     @property
     def remote(self) -> Remote:
         """PVs that the plugin reads and writes by name; made when it first does."""
-        with self._switching:
+        with self._making:
             if self._remote is None:
                 from ioc_runtime.epics.remote import Remote
 

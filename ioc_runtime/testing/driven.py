@@ -24,6 +24,7 @@ from ioc_runtime.task.loop import BEAT
 from ioc_runtime.task.panel import Panel
 from ioc_runtime.task.parts import Options
 from ioc_runtime.task.task import Task
+from ioc_runtime.task.work import TaskWork
 from ioc_runtime.testing.by_name import ByName
 from ioc_runtime.testing.clock import FakeClock
 from ioc_runtime.testing.elsewhere import Elsewhere
@@ -101,6 +102,7 @@ class DrivenTask(Task):
     ) -> None:
         sayings: Any = SimpleNamespace(say=lambda what, **fields: None)
         super().__init__(plan, Options(), sayings, LogKeeper(sayings))
+        self._whole.set()  # there is no other thread that puts before all is there
         self.clock = clock or FakeClock()
         self._raised = raised
         self._loaded = loaded
@@ -129,10 +131,10 @@ class DrivenTask(Task):
         self.rule_writers.extend(self._served.rule_writers)
         self.panel = Panel(self, self._served)
         self.panel.first(False)
+        self._work = TaskWork(self)
         self.elsewhere = Elsewhere(plan, self, self.clock.time_ns)
         self._links: Any = self.elsewhere
         self._remote: Any = ByName(self.elsewhere)
-        self._whole.set()
         self.events.do(self.engine.start)
         self.running = True
         self._start_plugin()
@@ -147,8 +149,8 @@ class DrivenTask(Task):
     def stop(self) -> None:
         """The end of the task: `cleanup` runs."""
         self.running = False
-        if self._runner is not None:
-            self._runner.stop(0.0)
+        if self.runner is not None:
+            self.runner.stop(0.0)
         if not self.exit_code:
             self._ended = True
         self.show_status()
@@ -164,11 +166,11 @@ class DrivenTask(Task):
             TaskHost(self),
             clock=self.clock.monotonic,
             raised=self._raised,
-            failed=self._plugin_failed,
-            recovered=self._plugin_recovered,
-            ended=self._plugin_ended,
+            failed=self.plugin.failed,
+            recovered=self.plugin.recovered,
+            ended=self.plugin.ended,
         )
-        self._runner = self._stepped
+        self.runner = self._stepped
         self._stepped.start()
 
     # --- time
@@ -181,7 +183,7 @@ class DrivenTask(Task):
         try:
             more = True
             while more:
-                if self._runner is not None:
+                if self.runner is not None:
                     self._stepped.step()
                 more = self.elsewhere.deliver()
         finally:
@@ -217,7 +219,7 @@ class DrivenTask(Task):
         if self.plan.mode == "periodic":
             found.append(self._grid + self._cycles * self.plan.period)
         wake = self.engine.next_wake
-        until = None if self._runner is None else self._stepped.until
+        until = None if self.runner is None else self._stepped.until
         found += [when for when in (wake, until) if when is not None]
         found += [self._calls[0][0]] if self._calls else []
         for state in self.engine.inputs:
@@ -231,17 +233,17 @@ class DrivenTask(Task):
         now = self.clock.mono
         wake = self.engine.next_wake
         if wake is not None and wake <= now:
-            self.wake()
+            self._work.wake()
         if self.plan.mode == "periodic":
             reached = int((now - self._grid) / self.plan.period + 1e-9) + 1
             if reached > self._cycles:
                 missed, self._cycles = reached - self._cycles - 1, reached
-                self.cycle(missed)
+                self._work.cycle(missed)
         beats = int((now - self._begin) / BEAT + 1e-9)
         if beats > self._beats:
             self._beats = beats
-            self.beat()
-        self._ask_quiet_sources(now + 1e-9)
+            self._work.beat()
+        self._work.ask_quiet_sources(now + 1e-9)
 
     # --- clients
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ioc_runtime.engine.values import BadValue, coerce
-from ioc_runtime.plan import SEVERITIES, Link, Plan, to_json
-from ioc_runtime.plugin.errors import nearest
+from ioc_runtime.plan import Link, Plan, to_json
 from ioc_runtime.testing.manifest import BadTest
 from ioc_runtime.testing.processes import START, Network, NoAnswer, Talking
 from ioc_runtime.testing.real_source import Source, without_fields
 from ioc_runtime.testing.shown import Shown
 from ioc_runtime.testing.simulated import ALARM
+from ioc_runtime.testing.under_test import TaskUnderTest, UnderTest
 
 PATIENCE: Final = 15.0
 """Seconds for what happens at once where nothing is loaded."""
@@ -37,7 +37,7 @@ class PluginFailed(AssertionError):
     """The plugin failed in its process; the text is the sentence that MESSAGE shows."""
 
 
-class Real:
+class Real(UnderTest):
     """What tasks and jobs under test share, over the network."""
 
     real = True
@@ -71,9 +71,7 @@ class Real:
 
     def set(self, severity: str = "NO_ALARM", **values: Any) -> None:
         """As `Simulated.set`."""
-        if severity not in SEVERITIES:
-            raise BadTest(f"severity: expected one of {', '.join(SEVERITIES)}, got {severity!r}")
-        number = SEVERITIES.index(severity)
+        number = self._severity(severity)
         for name, value in values.items():
             signal = self._signal(name, "input")
             try:
@@ -141,24 +139,9 @@ class Real:
 
     # --- what clients see
 
-    def output(self, name: str) -> Shown:
-        """As `Simulated.output`."""
-        self._signal(name, "output")
-        return self.pv(name)
-
-    def input(self, name: str) -> Shown:
-        """As `Simulated.input`."""
-        self._signal(name, "input")
-        return self.pv(name)
-
     def pv(self, name: str) -> Shown:
         """As `Simulated.pv`."""
         return self._read([name])[0]
-
-    @property
-    def message(self) -> str:
-        """MESSAGE."""
-        return str(self.pv("MESSAGE").value)
 
     # --- failures
 
@@ -307,16 +290,8 @@ class Real:
             raise BadTest(f"{name!r} has no link")
         return self.sources[link.name]
 
-    def _signal(self, name: str, kind: str) -> Any:
-        known: dict[str, Any] = {}
-        known |= {s.name: s for s in self.plan.inputs} if "input" in kind else {}
-        known |= {s.name: s for s in self.plan.outputs} if "output" in kind else {}
-        if name not in known:
-            raise BadTest(f"no {kind} {name!r}{nearest(name, known)}")
-        return known[name]
 
-
-class RealTask(Real):
+class RealTask(Real, TaskUnderTest):
     """An IocTask in a serving process."""
 
     def start(self) -> RealTask:
@@ -335,20 +310,3 @@ class RealTask(Real):
         self._started = True
         self._settle()
         return self
-
-    def rule(self, name: str) -> str:
-        """As `SimulatedTask.rule`."""
-        ids = [rule.id for rule in self.plan.rules]
-        if name not in ids:
-            raise BadTest(f"no rule {name!r}{nearest(name, ids)}")
-        return self.pv(f"RULE:{name}").state
-
-    @property
-    def status(self) -> str:
-        """STATUS."""
-        return self.pv("STATUS").state
-
-    def put(self, name: str, value: Any) -> None:
-        """As `SimulatedTask.put`."""
-        self._put(name, value)
-        self._settle()

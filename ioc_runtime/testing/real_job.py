@@ -13,9 +13,10 @@ from ioc_runtime.testing.manifest import BadTest
 from ioc_runtime.testing.processes import START, NoAnswer
 from ioc_runtime.testing.real import LOOK, PATIENCE, PluginFailed, Real
 from ioc_runtime.testing.shown import Shown
+from ioc_runtime.testing.under_test import JobUnderTest
 
 
-class RealJob(Real):
+class RealJob(Real, JobUnderTest):
     """An IocJob in a serving process, which `run` starts."""
 
     def __init__(self, plan: Plan) -> None:
@@ -87,19 +88,6 @@ class RealJob(Real):
 
     def _settle(self) -> None:
         """Nothing: a job goes on by itself."""
-
-    def abort(self) -> None:
-        """As `SimulatedJob.abort`."""
-        self._put("CMD:ABORT", 1)
-
-    def stop_run(self) -> None:
-        """As `SimulatedJob.stop_run`."""
-        self._put("CMD:STOP", 1)
-
-    @property
-    def state(self) -> str:
-        """STATE."""
-        return self.pv("STATE").state
 
     def _ended(self, code: int | None) -> None:
         """Any exit code may be that of a run."""

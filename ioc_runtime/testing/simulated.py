@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ioc_runtime.address import BadLink, expand, parse_link
-from ioc_runtime.plan import SEVERITIES, Plan
-from ioc_runtime.plugin.errors import nearest
+from ioc_runtime.plan import Plan
 from ioc_runtime.plugin.loader import Loaded
 from ioc_runtime.task.parts import CannotStart
 from ioc_runtime.testing.clock import FakeClock
@@ -16,12 +15,13 @@ from ioc_runtime.testing.driven import DrivenTask
 from ioc_runtime.testing.elsewhere import Pv
 from ioc_runtime.testing.manifest import BadTest
 from ioc_runtime.testing.shown import Shown
+from ioc_runtime.testing.under_test import TaskUnderTest, UnderTest
 
 ALARM = 7
 """Status of a simulated alarm (STATE); UDF and the like are the runtime's own."""
 
 
-class Simulated:
+class Simulated(UnderTest):
     """What tasks and jobs under test share: PVs, links, time, failures of the plugin."""
 
     real = False
@@ -97,27 +97,12 @@ class Simulated:
 
     # --- what clients see
 
-    def output(self, name: str) -> Shown:
-        """An output's PV."""
-        self._known(name, "output")
-        return self.pv(name)
-
-    def input(self, name: str) -> Shown:
-        """An input's PV."""
-        self._known(name, "input")
-        return self.pv(name)
-
     def pv(self, name: str) -> Shown:
         """Any PV of the task by its name without the prefix, as `MESSAGE` or `RULE:high`."""
         found = self._task.records_shown.shown(name)
         if found is None:
             raise BadTest(f"no PV {name!r} of {self.plan.name} has been posted yet")
         return found
-
-    @property
-    def message(self) -> str:
-        """MESSAGE."""
-        return str(self.pv("MESSAGE").value)
 
     # --- failures
 
@@ -161,7 +146,7 @@ class Simulated:
         self._task.put(name, value)
 
     def _find(self, name: str, kind: str) -> Pv | None:
-        self._known(name, kind)
+        self._signal(name, kind)
         return self._task.elsewhere.pv(name)
 
     def _linked(self, name: str) -> Pv:
@@ -169,12 +154,6 @@ class Simulated:
         if pv is None:
             raise BadTest(f"{name!r} has no link")
         return pv
-
-    def _known(self, name: str, kind: str) -> None:
-        names = [s.name for s in self.plan.inputs] if "input" in kind else []
-        names += [s.name for s in self.plan.outputs] if "output" in kind else []
-        if name not in names:
-            raise BadTest(f"no {kind} {name!r}{nearest(name, names)}")
 
     def _address(self, text: str) -> str:
         try:
@@ -184,14 +163,8 @@ class Simulated:
         except KeyError as error:
             raise BadTest(f"no prefix {error} in the manifest") from None
 
-    @staticmethod
-    def _severity(name: str) -> int:
-        if name not in SEVERITIES:
-            raise BadTest(f"severity: expected one of {', '.join(SEVERITIES)}, got {name!r}")
-        return SEVERITIES.index(name)
 
-
-class SimulatedTask(Simulated):
+class SimulatedTask(Simulated, TaskUnderTest):
     """An IocTask: real engine, real plugin, no EPICS, and a clock of the test's own."""
 
     def __init__(self, plan: Plan, cls: type | None = None) -> None:
@@ -210,23 +183,6 @@ class SimulatedTask(Simulated):
         if not self._task.running:
             return
         self._task.stop()
-        self._settle()
-
-    def rule(self, name: str) -> str:
-        """State of a rule: OK, PENDING, ACTIVE, LATCHED, INVALID or DISABLED."""
-        ids = [rule.id for rule in self.plan.rules]
-        if name not in ids:
-            raise BadTest(f"no rule {name!r}{nearest(name, ids)}")
-        return self.pv(f"RULE:{name}").state
-
-    @property
-    def status(self) -> str:
-        """STATUS: INIT, RUN, PAUSED, END or ERROR."""
-        return self.pv("STATUS").state
-
-    def put(self, name: str, value: Any) -> None:
-        """Write an operators' PV: a set-point, ENABLE, CLEAR, RESET."""
-        self._task.put(name, value)
         self._settle()
 
     def refuse(self, name: str, why: str = "refused by its server") -> None:

@@ -9,19 +9,19 @@ from ioc_runtime.job import outcome
 from ioc_runtime.job.code import Code
 from ioc_runtime.job.control import Control
 from ioc_runtime.job.job import ABORTING, INPUTS, Job
+from ioc_runtime.job.job_task import RunsAJob
 from ioc_runtime.job.outcome import Outcome
 from ioc_runtime.job.panel import JobPanel
 from ioc_runtime.plan import Plan
 from ioc_runtime.plugin.errors import Ended, Stopped
 from ioc_runtime.plugin.host import Host
 from ioc_runtime.plugin.loader import Loaded
-from ioc_runtime.task.host import TaskHost
-from ioc_runtime.task.parts import CannotStart
 from ioc_runtime.task.task import Task
 from ioc_runtime.testing.driven import DrivenTask
 from ioc_runtime.testing.manifest import BadTest
 from ioc_runtime.testing.simulated import Simulated
 from ioc_runtime.testing.stepping import SteppedLoop
+from ioc_runtime.testing.under_test import JobUnderTest
 
 LOOK: Final = 0.1
 """Seconds between two looks for inputs that have no valid value yet."""
@@ -163,7 +163,7 @@ class SteppedJob(Job):
             self._panel.end(found, self.control)
 
 
-class DrivenJobTask(DrivenTask):
+class DrivenJobTask(RunsAJob, DrivenTask):
     """The process of a job, with `SteppedJob` in it."""
 
     job: SteppedJob
@@ -172,29 +172,8 @@ class DrivenJobTask(DrivenTask):
         super().__init__(plan, **more)
         self.job = SteppedJob(plan)
 
-    def changed(self, index: int, value: Any, before: Any) -> None:
-        self.job.changed(self.plan.inputs[index].name, value, before)
 
-    def written(self, index: int, error: str | None) -> None:
-        self.job.written(index, error)
-        super().written(index, error)
-
-    def show_status(self) -> None:
-        """Nothing: STATUS of a job is what came of its run."""
-
-    def _start_plugin(self) -> None:
-        if self._loaded is None:
-            raise CannotStart("BadPlan", "the plan of a job has no plugin: expected one")
-        self.job.prepare(self, TaskHost(self), self._loaded)
-
-    def _put(self, name: str, value: Any) -> None:
-        if name.startswith("CMD:"):
-            self.job.command(name)
-        else:
-            super()._put(name, value)
-
-
-class SimulatedJob(Simulated):
+class SimulatedJob(Simulated, JobUnderTest):
     """An IocJob: set its inputs, then `run` it."""
 
     def __init__(self, plan: Plan, cls: type | None = None) -> None:
@@ -225,19 +204,6 @@ class SimulatedJob(Simulated):
     def at(self, seconds: float, call: Callable[[], Any]) -> None:
         """Call something so many seconds from now, while the run lets time pass."""
         self._driven.at(self.clock.mono + seconds, call)
-
-    def abort(self) -> None:
-        """A client puts 1 to CMD:ABORT."""
-        self._driven.put("CMD:ABORT", 1)
-
-    def stop_run(self) -> None:
-        """A client puts 1 to CMD:STOP."""
-        self._driven.put("CMD:STOP", 1)
-
-    @property
-    def state(self) -> str:
-        """STATE: Pending, Preparing, Running, ... or how it ended."""
-        return self.pv("STATE").state
 
     def stop(self) -> None:
         """End of the test."""

@@ -8,34 +8,14 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import queue
 import sys
-import threading
 import time
 
+from dispatcher import Dispatcher
 from softioc import builder, imports, softioc
 
 prefix, fifo = sys.argv[1:3]
 variant = sys.argv[3] if len(sys.argv) > 3 else "float"
-
-
-class Dispatcher:
-    """Runs on_update functions one after the other in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.queue: queue.SimpleQueue = queue.SimpleQueue()
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self) -> None:
-        while True:
-            func, args, done, done_args = self.queue.get()
-            func(*args)
-            if done:
-                done(*done_args)
-
-    def __call__(self, func, func_args=(), completion=None, completion_args=()) -> None:
-        self.queue.put((func, func_args, completion, completion_args))
-
 
 ctypes.c_int.in_dll(imports.dbCore, "dbThreadRealtimeLock").value = 0
 builder.SetDeviceName(prefix.rstrip(":"))

@@ -5,30 +5,11 @@ from __future__ import annotations
 import ctypes
 import json
 import signal
-import threading
 from functools import partial
-from queue import SimpleQueue
 from sys import argv
 
+from dispatcher import Dispatcher
 from softioc import builder, imports, softioc
-
-
-class Dispatcher:
-    """Runs on_update functions one after the other in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.queue: SimpleQueue = SimpleQueue()
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self) -> None:
-        while True:
-            func, args, done, done_args = self.queue.get()
-            func(*args)
-            if done:
-                done(*done_args)
-
-    def __call__(self, func, func_args=(), completion=None, completion_args=()) -> None:
-        self.queue.put((func, func_args, completion, completion_args))
 
 
 def put(name: str, value: object) -> None:

@@ -22,7 +22,8 @@ from ioc_runtime.cli.demo.process import StationProcess
 from ioc_runtime.cli.demo.script import Script, Verdict
 from ioc_runtime.cli.failure import Exit
 from ioc_runtime.cli.pv import Clients
-from ioc_runtime.cli.run import Session, serving, serving_options
+from ioc_runtime.cli.run import serving_options
+from ioc_runtime.cli.session import Session, serving
 from ioc_runtime.cli.view import ending
 
 LIMIT: Final = 27.0

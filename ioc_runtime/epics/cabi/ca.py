@@ -1,9 +1,5 @@
 """Channel Access client calls: libca by ctypes, and nothing that decides anything.
 
-Loads the libca of epicscorelibs under its own symbols (RTLD_DEEPBIND): in a process
-that serves records the other copy answers for local names without the network, and
-past access security. pyepics is not imported; it costs 4.6 MiB and adds nothing here.
-
 Every callback runs in a thread of libca. What it is given must return soon, must not
 raise and must not wait for a reply.
 """
@@ -11,18 +7,24 @@ raise and must not wait for a reply.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import logging
-import os
-import socket
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from struct import Struct
 from typing import Any, Final
 
+from ioc_runtime.epics.cabi.libca import (
+    ON_ACCESS,
+    ON_CONNECTION,
+    ON_EVENT,
+    ON_EXCEPTION,
+    ON_PRINT,
+    ConnectionArgs,
+    EventArgs,
+    ExceptionArgs,
+    have_repeater,
+    library,
+)
 from ioc_runtime.epics.cabi.threads import keep_thread_state
 from ioc_runtime.epics.dbr import HEAD, OFFSET, SIZE, TIME
 
@@ -43,141 +45,15 @@ EPOCH: Final = 631_152_000 * 1_000_000_000
 _SCALAR_DOUBLE = Struct("=hhII4xd")
 
 
-class _Connection(ctypes.Structure):
-    _fields_ = (("channel", ctypes.c_void_p), ("op", ctypes.c_long))
-
-
-class _Access(ctypes.Structure):
-    _fields_ = (("channel", ctypes.c_void_p), ("rights", ctypes.c_uint))
-
-
-class _Event(ctypes.Structure):
-    _fields_ = (
-        ("token", ctypes.c_void_p),
-        ("channel", ctypes.c_void_p),
-        ("type", ctypes.c_long),
-        ("count", ctypes.c_long),
-        ("data", ctypes.c_void_p),
-        ("status", ctypes.c_int),
-    )
-
-
-class _Exception(ctypes.Structure):
-    _fields_ = (
-        ("user", ctypes.c_void_p),
-        ("channel", ctypes.c_void_p),
-        ("type", ctypes.c_long),
-        ("count", ctypes.c_long),
-        ("address", ctypes.c_void_p),
-        ("status", ctypes.c_long),
-        ("op", ctypes.c_long),
-        ("context", ctypes.c_char_p),
-        ("file", ctypes.c_char_p),
-        ("line", ctypes.c_uint),
-    )
-
-
-_ON_CONNECTION = ctypes.CFUNCTYPE(None, _Connection)
-_ON_ACCESS = ctypes.CFUNCTYPE(None, _Access)
-_ON_EVENT = ctypes.CFUNCTYPE(None, _Event)
-_ON_EXCEPTION = ctypes.CFUNCTYPE(None, _Exception)
-_ON_PRINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-
 EventCallback = Any
 """What `scalar_double` and its neighbours return; keep it while libca may call it."""
 Sample = Callable[[Any, int, int, int], None]
 """Called with value, severity, status, nanoseconds since 1970 (0: the source has none)."""
 
-_ARGUMENTS: Final[dict[str, tuple[Any, Sequence[Any]]]] = {
-    "ca_context_create": (ctypes.c_int, [ctypes.c_int]),
-    "ca_context_destroy": (None, []),
-    "ca_flush_io": (ctypes.c_int, []),
-    "ca_message": (ctypes.c_char_p, [ctypes.c_long]),
-    "ca_name": (ctypes.c_char_p, [ctypes.c_void_p]),
-    "ca_host_name": (ctypes.c_char_p, [ctypes.c_void_p]),
-    "ca_field_type": (ctypes.c_short, [ctypes.c_void_p]),
-    "ca_element_count": (ctypes.c_ulong, [ctypes.c_void_p]),
-    "ca_read_access": (ctypes.c_uint, [ctypes.c_void_p]),
-    "ca_write_access": (ctypes.c_uint, [ctypes.c_void_p]),
-    "ca_create_channel": (
-        ctypes.c_int,
-        [ctypes.c_char_p, _ON_CONNECTION, ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p],
-    ),
-    "ca_replace_access_rights_event": (ctypes.c_int, [ctypes.c_void_p, _ON_ACCESS]),
-    "ca_clear_channel": (ctypes.c_int, [ctypes.c_void_p]),
-    "ca_create_subscription": (
-        ctypes.c_int,
-        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_long, _ON_EVENT]
-        + [ctypes.c_void_p, ctypes.c_void_p],
-    ),
-    "ca_clear_subscription": (ctypes.c_int, [ctypes.c_void_p]),
-    "ca_array_get_callback": (
-        ctypes.c_int,
-        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, _ON_EVENT, ctypes.c_void_p],
-    ),
-    "ca_array_put": (
-        ctypes.c_int,
-        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p],
-    ),
-    "ca_array_put_callback": (
-        ctypes.c_int,
-        [ctypes.c_long, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p, _ON_EVENT]
-        + [ctypes.c_void_p],
-    ),
-    "caRepeaterThread": (None, [ctypes.c_void_p]),
-    "ca_add_exception_event": (ctypes.c_int, [_ON_EXCEPTION, ctypes.c_void_p]),
-    "ca_replace_printf_handler": (ctypes.c_int, [_ON_PRINT]),
-}
-
-
-@cache
-def _library() -> Any:
-    spec = importlib.util.find_spec("epicscorelibs")
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError("epicscorelibs is not installed; ca:// links need its libca")
-    directory = Path(spec.submodule_search_locations[0]) / "lib"
-    deep = getattr(os, "RTLD_DEEPBIND", 0)
-    found = [path for name in ("libca.so", "libca.dylib") if (path := directory / name).exists()]
-    if not found:
-        raise ImportError(f"no libca in {directory}")
-    library = ctypes.CDLL(str(found[0]), mode=deep | os.RTLD_NOW | os.RTLD_LOCAL)
-    for name, (result, arguments) in _ARGUMENTS.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    library.epicsAtThreadExit.restype = ctypes.c_int
-    library.epicsAtThreadExit.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    return library
-
-
-def _have_repeater(library: Any) -> None:
-    """Serve beacons from a thread where nobody on this host does.
-
-    libca would fork this process to start a `caRepeater` that is not installed, which
-    leaves a zombie; and without beacons a server that returns is found much later.
-    """
-    if _repeater_runs():
-        return
-    repeater = threading.Thread(
-        target=library.caRepeaterThread, args=(None,), name="CA repeater", daemon=True
-    )
-    repeater.start()
-    deadline = time.monotonic() + 0.2
-    while not _repeater_runs() and repeater.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.001)
-
-
-def _repeater_runs() -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("", int(os.environ.get("EPICS_CA_REPEATER_PORT") or 5065)))
-        except (OSError, ValueError):
-            return True
-    return False
-
 
 def message(status: int) -> str:
     """What libca says to a status, as a clause."""
-    text: bytes = _library().ca_message(status)
+    text: bytes = library().ca_message(status)
     return text.decode("utf-8", "replace")
 
 
@@ -192,13 +68,13 @@ class Context:
 
         :raises OSError: when libca does not start.
         """
-        self._ca = _library()
-        _have_repeater(self._ca)
+        self._ca = library()
+        have_repeater(self._ca)
         status = self._ca.ca_context_create(1)
         if status != NORMAL:
             raise OSError(f"Channel Access does not start: {message(status)}")
-        self._on_exception = _ON_EXCEPTION(self._exception)
-        self._on_print = _ON_PRINT(_print)
+        self._on_exception = ON_EXCEPTION(self._exception)
+        self._on_print = ON_PRINT(_print)
         self._ca.ca_add_exception_event(self._on_exception, None)
         self._ca.ca_replace_printf_handler(self._on_print)
 
@@ -210,7 +86,7 @@ class Context:
         """End every channel, circuit and thread of the context; no callback comes after."""
         self._ca.ca_context_destroy()
 
-    def _exception(self, args: _Exception) -> None:
+    def _exception(self, args: ExceptionArgs) -> None:
         context = (args.context or b"").decode("utf-8", "replace")
         if args.status == DISCONNECTED:
             _log.info("CA circuit lost: %s", context)
@@ -227,20 +103,20 @@ class Channel:
         on_connection: Callable[[bool], None],
         on_access: Callable[[bool, bool], None] | None = None,
     ) -> None:
-        self._ca = _library()
+        self._ca = library()
         self._name = name
         self._id = ctypes.c_void_p()
         exit_hook = self._ca.epicsAtThreadExit
 
-        def connection(args: _Connection) -> None:
+        def connection(args: ConnectionArgs) -> None:
             keep_thread_state(exit_hook)
             self._id.value = args.channel  # it may come before `open` has it
             _guarded(on_connection, args.op == _CONNECTED)
 
-        self._on_connection = _ON_CONNECTION(connection)
+        self._on_connection = ON_CONNECTION(connection)
         self._on_access: Any = None
         if on_access is not None:
-            self._on_access = _ON_ACCESS(
+            self._on_access = ON_ACCESS(
                 lambda args: _guarded(on_access, bool(args.rights & 1), bool(args.rights & 2))
             )
 
@@ -331,7 +207,7 @@ def scalar_double(live: list[bool], sample: Sample, failed: Callable[[int], None
     """
     unpack, view = _SCALAR_DOUBLE.unpack, (ctypes.c_char * _SCALAR_DOUBLE.size).from_address
 
-    def callback(args: _Event) -> None:
+    def callback(args: EventArgs) -> None:
         if args.status == 1:
             status, severity, seconds, nanoseconds, value = unpack(view(args.data))
             if live[0]:
@@ -348,7 +224,7 @@ def scalar_double(live: list[bool], sample: Sample, failed: Callable[[int], None
         elif live[0]:
             _guarded(failed, args.status)
 
-    return _ON_EVENT(callback)
+    return ON_EVENT(callback)
 
 
 def decoded(
@@ -361,7 +237,7 @@ def decoded(
     """Callback for any TIME type: `decode` makes the value from the data and the count."""
     offset, size, string_at, head = OFFSET[native], SIZE[native], ctypes.string_at, HEAD
 
-    def callback(args: _Event) -> None:
+    def callback(args: EventArgs) -> None:
         if not live[0]:
             return
         if args.status != NORMAL:
@@ -376,31 +252,31 @@ def decoded(
         except Exception:
             _log.exception("a sample was lost")
 
-    return _ON_EVENT(callback)
+    return ON_EVENT(callback)
 
 
 def raw_event(done: Callable[[int, int, bytes], None], size: int = 0) -> EventCallback:
     """Callback with (libca's status, token, the first `size` bytes of the data)."""
 
-    def callback(args: _Event) -> None:
+    def callback(args: EventArgs) -> None:
         data = b""
         if size and args.status == NORMAL and args.data:
             data = ctypes.string_at(args.data, size)
         _guarded(done, args.status, args.token or 0, data)
 
-    return _ON_EVENT(callback)
+    return ON_EVENT(callback)
 
 
 def timed_reply(done: Callable[[int, int, int, int, bytes], None]) -> EventCallback:
     """Callback for a get of any TIME type: libca's status, token, native type, count, data."""
 
-    def callback(args: _Event) -> None:
+    def callback(args: EventArgs) -> None:
         native, data = args.type - TIME, b""
         if args.status == NORMAL and args.data and native in SIZE:
             data = ctypes.string_at(args.data, OFFSET[native] + SIZE[native] * args.count)
         _guarded(done, args.status, args.token or 0, native, args.count, data)
 
-    return _ON_EVENT(callback)
+    return ON_EVENT(callback)
 
 
 def _guarded(function: Callable[..., None], *args: Any) -> None:

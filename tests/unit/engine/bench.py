@@ -25,27 +25,13 @@ from ioc_runtime.engine.effects import (
 )
 from ioc_runtime.engine.engine import Engine, Restored
 from ioc_runtime.plan import Input, Link, Output, Plan, Plugin, Rule, Transform
+from ioc_runtime.testing.clock import FakeClock
 
 LINK = Link("ca", "ELSE:WHERE")
-START_NS = 1_800_000_000 * 10**9
-
-
-class FakeClock:
-    """Seconds and nanoseconds that move together, when told."""
-
-    def __init__(self) -> None:
-        self.mono = 1000.0
-        self.wall = START_NS
-
-    def monotonic(self) -> float:
-        return self.mono
-
-    def time_ns(self) -> int:
-        return self.wall
-
-    def to(self, mono: float) -> None:
-        self.wall += round((mono - self.mono) * 1e9)
-        self.mono = mono
+OK, MINOR, MAJOR, INVALID = 0, 1, 2, 3
+NAN = float("nan")
+SECOND = 10**9
+MINUTE = 60 * SECOND
 
 
 @dataclass
@@ -284,4 +270,29 @@ class Bench:
         return {name: self[name] for name in names}
 
 
-OK, MINOR, MAJOR, INVALID = 0, 1, 2, 3
+def rule(condition: str, hold: float = 0.0, **more: object) -> Bench:
+    """One rule over x and y that drives o."""
+    return Bench(
+        inputs={"x": linked(), "y": linked()},
+        outputs={"o": driven("bool")},
+        rules=[("r", condition, {"o": 1}, hold)],
+        **more,
+    )
+
+
+def transform(expression: str, **inputs: object) -> Bench:
+    """One transform, t, over x and y unless other inputs are given."""
+    return Bench(
+        inputs=inputs or {"x": linked(), "y": linked()},
+        outputs={"t": computed()},
+        transforms={"t": expression},
+    )
+
+
+def guard(**more: Any) -> Bench:
+    """Two gauges close one valve (1 open, 0 closed); its command goes out over a link."""
+    return Bench(
+        inputs={"g1": linked(), "g2": linked()},
+        outputs={"valve": driven("bool", default=1, link=LINK, **more)},
+        rules=[("one", "g1 > 5", {"valve": 0}), ("two", "g2 > 5", {"valve": 0})],
+    )

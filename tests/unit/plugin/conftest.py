@@ -15,13 +15,23 @@ from typing import Any, NamedTuple
 import pytest
 
 from ioc_runtime.plan import Input, Link, Output, Plan, Plugin, Range, Rule, Transform
-from ioc_runtime.plugin.errors import Paused
+from ioc_runtime.plugin.errors import Paused, PluginError
 from ioc_runtime.plugin.host import Reading
 from ioc_runtime.plugin.loader import Loaded, load
 from ioc_runtime.plugin.runner import PluginRunner
 
 PATIENCE = 20.0
 """Seconds that a test waits for what has to happen."""
+
+GUARD = "class Guard(TaskBase):\n"
+"""The first line of a plugin for `run`, which imports what it needs."""
+GUARD_FILE = """
+from ioc_runtime import TaskBase
+
+class Guard(TaskBase):
+    answer = 42
+"""
+"""A whole file of a plugin, for `load_files`."""
 
 PLAN = Plan(
     name="guard",
@@ -240,3 +250,27 @@ def run(
     gate.set()
     for runner in runners:
         runner.stop(PATIENCE)
+
+
+def labels(host: FakeHost) -> list[str]:
+    """What a plugin has written to `label`, the oldest first."""
+    return [value for name, value in host.writes if name == "label"]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a state that nobody announces; a few milliseconds at most."""
+    deadline = threading.Event()
+    for _ in range(int(PATIENCE * 200)):
+        if condition():
+            return
+        deadline.wait(0.005)
+    raise AssertionError("it did not happen")
+
+
+def refused(load_files, files, **plugin) -> PluginError:
+    """Why these files cannot be loaded, in one line."""
+    with pytest.raises(PluginError) as error:
+        load_files(files, **plugin)
+    assert error.value.exit_code == 15
+    assert "\n" not in str(error.value)
+    return error.value

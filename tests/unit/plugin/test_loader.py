@@ -1,3 +1,5 @@
+"""Which class of a plugin runs, and what is found when it is loaded."""
+
 from __future__ import annotations
 
 import subprocess
@@ -6,35 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from ioc_runtime import DeclarativeTask, TaskError, register_function
+from ioc_runtime import DeclarativeTask
 from ioc_runtime.plan import Plan, Plugin
-from ioc_runtime.plugin.binding import Binding
 from ioc_runtime.plugin.errors import PluginError
 from ioc_runtime.plugin.loader import load
 
-from .conftest import PLAN, plan_of
-
-GUARD = """
-from ioc_runtime import TaskBase
-
-class Guard(TaskBase):
-    answer = 42
-"""
-
-
-def refused(load_files, files, **plugin) -> PluginError:
-    with pytest.raises(PluginError) as error:
-        load_files(files, **plugin)
-    assert error.value.exit_code == 15
-    assert "\n" not in str(error.value)
-    return error.value
-
+from .conftest import GUARD_FILE, refused
 
 # which class
 
 
 def test_the_only_class_of_the_plugins_own_modules_runs(load_files) -> None:
-    loaded = load_files({"guard.py": GUARD})
+    loaded = load_files({"guard.py": GUARD_FILE})
     assert (loaded.cls.__name__, loaded.cls.answer) == ("Guard", 42)
 
 
@@ -51,7 +36,7 @@ def test_an_imported_base_never_counts(load_files) -> None:
 def test_a_concrete_base_of_a_library_never_counts_even_if_it_sorts_first(
     load_files, tmp_path, monkeypatch
 ) -> None:
-    (tmp_path / "facility_tasks.py").write_text(GUARD.replace("Guard", "AGuard"))
+    (tmp_path / "facility_tasks.py").write_text(GUARD_FILE.replace("Guard", "AGuard"))
     monkeypatch.syspath_prepend(tmp_path)
     text = "from facility_tasks import AGuard\nfrom ioc_runtime import DeclarativeTask\n"
     mine = "class MyInterlock(AGuard): answer = 43\nclass Other(dict): pass\n"
@@ -68,7 +53,7 @@ def test_a_concrete_base_of_a_library_never_counts_even_if_it_sorts_first(
 def test_a_class_that_another_own_module_imports_counts_once(load_files) -> None:
     loaded = load_files(
         {
-            "guard.py": GUARD,
+            "guard.py": GUARD_FILE,
             "main.py": "from guard import Guard\nclass Helper(dict): pass\n",
         }
     )
@@ -76,7 +61,9 @@ def test_a_class_that_another_own_module_imports_counts_once(load_files) -> None
 
 
 def test_several_classes_are_an_error_that_lists_them_with_their_lines(load_files) -> None:
-    error = refused(load_files, {"guard.py": GUARD, "lib/__init__.py": "", "lib/b.py": GUARD})
+    error = refused(
+        load_files, {"guard.py": GUARD_FILE, "lib/__init__.py": "", "lib/b.py": GUARD_FILE}
+    )
     assert str(error) == (
         "the plugin has several classes that could run: guard.Guard (guard.py:4), "
         "lib.b.Guard (lib/b.py:4); name one in plugin.class"
@@ -84,18 +71,18 @@ def test_several_classes_are_an_error_that_lists_them_with_their_lines(load_file
 
 
 def test_the_class_that_the_manifest_names_runs(load_files) -> None:
-    files = {"guard.py": GUARD, "b.py": GUARD.replace("Guard", "Other")}
+    files = {"guard.py": GUARD_FILE, "b.py": GUARD_FILE.replace("Guard", "Other")}
     assert load_files(files, class_name="Other").cls.__name__ == "Other"
     assert load_files(files, class_name="Guard").cls.__name__ == "Guard"
 
 
 def test_only_the_module_of_the_named_class_is_run(load_files) -> None:
     broken = "class Broken(dict):\n    raise OSError('never run')\n"
-    assert load_files({"guard.py": GUARD, "b.py": broken}, class_name="Guard").cls.answer == 42
+    assert load_files({"guard.py": GUARD_FILE, "b.py": broken}, class_name="Guard").cls.answer == 42
 
 
 def test_a_named_class_that_is_not_there_names_the_nearest(load_files) -> None:
-    error = refused(load_files, {"guard.py": GUARD}, class_name="Gard")
+    error = refused(load_files, {"guard.py": GUARD_FILE}, class_name="Gard")
     assert str(error) == "the plugin has no class 'Gard'; nearest: 'Guard'"
 
 
@@ -118,7 +105,7 @@ def test_a_job_loads_a_job_and_refuses_a_task(tmp_path: Path) -> None:
     loaded = load(plan)
     assert loaded.cls().execute() == 1
     loaded.close()
-    (tmp_path / "scan.py").write_text(GUARD)
+    (tmp_path / "scan.py").write_text(GUARD_FILE)
     with pytest.raises(PluginError, match="is a TaskBase: an IocJob needs a JobBase"):
         load(plan)
 
@@ -227,7 +214,7 @@ def test_async_hooks_are_seen(load_files) -> None:
         async def execute(self): pass
     """
     assert load_files({"guard.py": source}).asynchronous
-    assert not load_files({"guard.py": GUARD}).asynchronous
+    assert not load_files({"guard.py": GUARD_FILE}).asynchronous
 
 
 # errors
@@ -305,278 +292,12 @@ def test_the_word_of_a_source_that_cannot_be_loaded_is_named() -> None:
 
 
 def test_a_process_of_its_own_is_refused_with_that_word(load_files) -> None:
-    error = refused(load_files, {"guard.py": GUARD}, isolation="process")
+    error = refused(load_files, {"guard.py": GUARD_FILE}, isolation="process")
     assert str(error) == "plugin.isolation: process is not built yet: expected thread"
 
 
-# files
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["/etc/x.py", "../x.py", "a/../x.py", "", "a//b.py", "a\\b.py", "./a.py", "a\n.py", "a/"],
-)
-def test_an_inline_file_outside_the_plugin_is_refused(load_files, name) -> None:
-    error = refused(load_files, {name: "x = 1\n"})
-    assert "is not a relative path inside the plugin" in str(error)
-
-
-def test_a_file_and_a_directory_of_the_same_name_are_an_error(load_files) -> None:
-    error = refused(load_files, {"a": "", "a/b.py": ""})
-    assert "cannot write 'a/b.py'" in str(error)
-
-
-def test_inline_files_are_private_and_gone_when_closed() -> None:
-    loaded = load(plan_of({"guard.py": GUARD, "data/table.csv": "1\n"}))
-    root = loaded.root
-    assert root is not None
-    assert root.stat().st_mode & 0o777 == 0o700
-    assert (root / "data/table.csv").read_text() == "1\n"
-    loaded.close()
-    assert not root.exists()
-    assert not any(name.startswith(loaded.package.name) for name in sys.modules)
-    assert loaded.package not in sys.meta_path
-
-
-def test_nothing_stays_behind_when_a_plugin_cannot_be_loaded(load_files, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    before = list(sys.meta_path)
-    refused(load_files, {"guard.py": "class A(dict): x = 1 / 0\n"})
-    assert list(tmp_path.iterdir()) == []
-    assert sys.meta_path == before
-    assert not [name for name in sys.modules if name.startswith("_ioc_plugin_")]
-
-
-def test_a_directory_is_loaded_where_it_is_and_nothing_is_written_there(tmp_path: Path) -> None:
-    (tmp_path / "guard.py").write_text(GUARD)
-    loaded = load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(tmp_path))))
-    assert loaded.cls.answer == 42
-    assert [p.name for p in tmp_path.iterdir()] == ["guard.py"]
-    loaded.close()
-    assert (tmp_path / "guard.py").exists()
-
-
-def test_a_directory_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(PluginError, match="plugin directory '/no/such' is not there"):
-        load(Plan("n", "ns", "P:", plugin=Plugin(directory="/no/such")))
-
-
-def test_a_module_that_is_a_link_out_of_the_plugin_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "outside.py").write_text(GUARD)
-    (tmp_path / "plugin").mkdir()
-    (tmp_path / "plugin/guard.py").symlink_to(tmp_path / "outside.py")
-    with pytest.raises(PluginError, match=r"guard\.py is a link to .*outside\.py"):
-        load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(tmp_path / "plugin"))))
-
-
-def test_links_inside_the_plugin_are_followed(tmp_path: Path) -> None:
-    (tmp_path / "..data").mkdir()  # as a mounted ConfigMap has it
-    (tmp_path / "..data/guard.py").write_text(GUARD)
-    (tmp_path / "guard.py").symlink_to("..data/guard.py")
-    loaded = load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(tmp_path))))
-    assert loaded.cls.answer == 42
-    loaded.close()
-
-
-# modules
-
-
-def test_two_plugins_with_the_same_modules_never_meet(load_files) -> None:
-    files = {
-        "guard.py": "import helpers\nfrom ioc_runtime import TaskBase\n"
-        "class Guard(TaskBase):\n"
-        "    def who(self):\n        import helpers as again\n"
-        "        return helpers.NAME, again.NAME\n",
-    }
-    one = load_files({**files, "helpers.py": "NAME = 1\n"})
-    two = load_files({**files, "helpers.py": "NAME = 2\n"})
-    assert one.cls().who() == (1, 1)
-    assert two.cls().who() == (2, 2)
-    assert "helpers" not in sys.modules
-
-
-def test_a_plugin_that_is_loaded_again_after_another_of_its_module_name_is_itself(
-    load_files,
-) -> None:
-    one, two = GUARD, GUARD.replace("42", "43")
-    first = load_files({"guard.py": one})
-    other = load_files({"guard.py": two})
-    first.close()
-    again = load_files({"guard.py": one})
-    assert (again.cls.answer, other.cls.answer, first.cls.answer) == (42, 43, 42)
-    assert again.cls is not first.cls
-
-
-def test_a_plugins_module_hides_a_librarys_from_that_plugin_alone(load_files) -> None:
-    loaded = load_files(
-        {
-            "guard.py": "import colorsys, json\nfrom ioc_runtime import TaskBase\n"
-            "class Guard(TaskBase):\n    found = colorsys.MINE, json.loads('[1]')\n",
-            "colorsys.py": "MINE = True\n",
-        }
-    )
-    assert loaded.cls.found == (True, [1])
-    import colorsys
-
-    assert not hasattr(colorsys, "MINE")
-
-
-def test_nested_packages_and_relative_imports_work(load_files) -> None:
-    loaded = load_files(
-        {
-            "main.py": "from lib.deep import guard\nimport lib.tools\nimport plain.part as part\n"
-            "class Seen(guard.Guard):\n    seen = lib.tools.NAME, part.NAME\n",
-            "lib/__init__.py": "",
-            "lib/tools.py": "NAME = 'tools'\n",
-            "lib/deep/__init__.py": "",
-            "lib/deep/guard.py": "from ..tools import NAME\nfrom . import sibling\n"
-            "from ioc_runtime import TaskBase\n"
-            "class Guard(TaskBase):\n    found = NAME, sibling.NAME\n",
-            "lib/deep/sibling.py": "NAME = 'sibling'\n",
-            "plain/part.py": "NAME = 'part'\n",
-        },
-        class_name="Seen",
-    )
-    assert loaded.cls.found == ("tools", "sibling")
-    assert loaded.cls.seen == ("tools", "part")
-
-
-def test_a_directory_that_is_itself_a_package_may_be_imported_by_its_name(tmp_path) -> None:
-    root = tmp_path / "vacuum"
-    root.mkdir()
-    (root / "__init__.py").write_text("from .guard import Guard\n")
-    (root / "limits.py").write_text("LIMIT = 3\n")
-    (root / "guard.py").write_text(
-        "from vacuum.limits import LIMIT\nfrom ioc_runtime import TaskBase\n"
-        "class Guard(TaskBase):\n    limit = LIMIT\n"
-    )
-    loaded = load(Plan("n", "ns", "P:", plugin=Plugin(directory=str(root))))
-    assert loaded.cls.limit == 3
-    loaded.close()
-
-
-def test_tests_and_scripts_beside_the_plugin_are_not_run(load_files) -> None:
-    boom = "class A(dict): pass\nraise SystemExit('run')\n"
-    loaded = load_files(
-        {
-            "guard.py": GUARD,
-            "script.py": "raise SystemExit('run')\n",
-            "setup.py": boom,
-            "conftest.py": boom,
-            "test_guard.py": boom,
-            "tests/__init__.py": boom,
-            "_private.py": boom,
-            "docs/conf.py": boom,
-        }
-    )
-    assert loaded.cls.answer == 42
-
-
-def test_a_module_may_not_take_the_runtimes_name(load_files) -> None:
-    error = refused(load_files, {"guard.py": GUARD, "ioc_runtime/__init__.py": ""})
-    assert "a module called 'ioc_runtime'" in str(error)
-
-
-def test_classes_of_a_plugin_can_be_pickled_and_their_hints_read(load_files) -> None:
-    import pickle
-    import typing
-
-    loaded = load_files(
-        {
-            "guard.py": "from __future__ import annotations\nfrom dataclasses import dataclass\n"
-            "from ioc_runtime import TaskBase\n"
-            "@dataclass\nclass Point:\n    x: int\n"
-            "class Guard(TaskBase):\n    point = Point(1)\n"
-        }
-    )
-    point = loaded.cls.point
-    assert pickle.loads(pickle.dumps(point)) == point
-    assert typing.get_type_hints(type(point)) == {"x": int}
-
-
-# functions
-
-
-FUNCTIONS = """
-from ioc_runtime import register_function
-
-@register_function("twice")
-def twice(x):
-    return 2 * x
-
-register_function("half", lambda x: x / 2)
-"""
-
-
-def test_functions_are_registered_while_the_plugin_is_loaded(load_files) -> None:
-    loaded = load_files({"functions.py": FUNCTIONS}, functions=("twice", "half"))
-    assert loaded.cls is DeclarativeTask
-    assert loaded.functions["twice"](4) == 8
-    assert loaded.functions["half"](4) == 2
-
-
-def test_a_declared_function_that_is_not_registered_is_an_error(load_files) -> None:
-    error = refused(load_files, {"functions.py": FUNCTIONS}, functions=("twice", "halve"))
-    assert str(error) == (
-        "plugin.functions declares 'halve', which the plugin has not registered; nearest: 'half'"
-    )
-    error = refused(load_files, None, functions=("twice",))
-    assert "declares 'twice', which the plugin has not registered" in str(error)
-
-
-def test_a_registered_function_that_is_not_declared_is_a_warning(load_files) -> None:
-    loaded = load_files({"functions.py": FUNCTIONS}, functions=("twice",))
-    assert loaded.warnings == (
-        "function 'half' is registered, but plugin.functions does not declare it",
-    )
-
-
-@pytest.mark.parametrize(
-    ("call", "text"),
-    [
-        ("register_function('a b', abs)", "expected an identifier as name, got 'a b'"),
-        ("register_function('a', 3)", "expected a function, got 3"),
-        ("register_function('a', abs); register_function('a', max)", "has that name already"),
-    ],
-)
-def test_a_wrong_registration_is_an_error_at_its_line(load_files, call, text) -> None:
-    error = refused(load_files, {"f.py": f"from ioc_runtime import register_function\n{call}\n"})
-    assert str(error).startswith("f.py:2: TaskError: ")
-    assert text in str(error)
-
-
-def test_a_function_inside_an_evaluation_may_neither_touch_pvs_nor_exit(load_files, host) -> None:
-    source = """
-    import sys
-    from ioc_runtime import TaskBase, register_function
-
-    class Guard(TaskBase):
-        pass
-
-    register_function("peek", lambda task: task.inputs.pressure)
-    register_function("poke", lambda task: task.set_output("count", 1))
-    register_function("talk", lambda task: task.set_message("hello"))
-    register_function("leave", lambda task: sys.exit(0))
-    """
-    names = ("peek", "poke", "talk", "leave")
-    loaded = load_files({"guard.py": source}, functions=names)
-    task = loaded.cls()
-    task._binding = Binding(PLAN, host)
-    for name in names:
-        with pytest.raises(TaskError, match="cannot read or write PVs|leave raised SystemExit"):
-            loaded.functions[name](task)
-    assert host.writes == host.messages == []
-    task.set_output("count", 1)  # the plugin itself may, afterwards
-    assert host.writes == [("count", 1)]
-
-
-def test_functions_cannot_be_registered_later() -> None:
-    with pytest.raises(TaskError, match="only while the plugin is loaded"):
-        register_function("late", abs)
-
-
 def test_loading_a_plugin_does_not_import_asyncio(tmp_path: Path) -> None:
-    (tmp_path / "guard.py").write_text(GUARD)
+    (tmp_path / "guard.py").write_text(GUARD_FILE)
     code = (
         "import sys\n"
         "from ioc_runtime.plan import Plan, Plugin\n"
