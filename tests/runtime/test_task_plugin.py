@@ -184,7 +184,7 @@ def on_input_changed(self, key, value, old_value):
     if key != "go":
         return
     try:
-        self.link_put("sent", value, timeout=1.5)
+        self.link_put("sent", value, timeout=3)
         self.set_output("own", value)
         self.link_put("away", value, timeout=0.3)
     except PutFailed as error:
@@ -203,6 +203,7 @@ ruleDefaults: {{alarm: 0}}
 rules: [{{id: high, condition: level > 10, outputs: {{alarm: 1}}}}]
 """,
     )
+    wait_until(lambda: list(field.value("CONN_OUT")) == [1])
     field.ca.put("go", 5)
     field.shows("own", 5.0)
     assert target.puts("LEVEL") == [5.0]
@@ -210,8 +211,8 @@ rules: [{{id: high, condition: level > 10, outputs: {{alarm: 1}}}}]
     target.process.freeze()
     field.ca.put("go", 6)
     field.ca.put("level", 11)
-    field.shows("alarm", 1, timeout=1)  # while the plugin waits
-    wait_until(lambda: "no answer within 1.5 s" in field.value("MESSAGE"))
+    field.shows("alarm", 1, timeout=2.5)  # while the plugin waits
+    wait_until(lambda: "no answer within 3 s" in field.value("MESSAGE"))
     assert field.ca.get("own")[:2] == (5.0, 0)
 
 
