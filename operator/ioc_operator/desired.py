@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from ioc_operator.names import API_VERSION, IMAGE, RECONCILE, REQUESTED_AT, Key, probe_port
+from ioc_operator.names import (
+    API_VERSION,
+    IMAGE,
+    RECONCILE,
+    REQUESTED_AT,
+    RESTARTED_AT,
+    Key,
+    probe_port,
+)
 from ioc_operator.settings import Settings
 from ioc_runtime.compile import (
     Compiled,
@@ -37,6 +45,8 @@ BUILDERS: Final = 1
 """Version of what `children` builds: raised when the same manifest gives other objects."""
 
 
+LONGEST_REQUEST: Final = 64
+"""Letters of a request for a restart that count."""
 FETCHED_FIELDS: Final = ("git", "configMap", "requirements", "requirementsFrom", "config")
 """Fields of `spec.plugin` that ask for something to be made ready before a pod serves."""
 
@@ -53,6 +63,9 @@ class Wanted:
     annotations: Mapping[str, str]
     kept: Mapping[str, str] | None = None
     """url, ref and commit of its plugin, as an earlier start has found them (`source.py`)."""
+    restarted: str = ""
+    """The last request for a restart: of the annotation `restartedAt`, or where there is none
+    (any more) the one that was carried out. Taking the annotation away asks for nothing."""
 
     @property
     def suspend(self) -> bool:
@@ -157,6 +170,8 @@ class Wanted:
         more: list[object] = [dict(self.kept)] if self.kept else []
         if self.fetches:
             more += [settings.plugin_cache, settings.plugin_index]
+        if self.restarted:
+            more.append({RESTARTED_AT: self.restarted})
         policy = settings.image_pull_policy
         return digest([self.manifest, default, policy, BUILDERS, __version__, *more])
 
@@ -188,13 +203,15 @@ class Judged:
 def read(raw: Mapping[str, Any]) -> Wanted:
     """The custom resource in an object of the API server."""
     meta = raw["metadata"]
+    annotations = _map(meta.get("annotations"))
     return Wanted(
         key=Key(raw["kind"], meta["namespace"], meta["name"]),
         uid=meta["uid"],
         generation=int(meta.get("generation") or 0),
         created=str(meta.get("creationTimestamp") or ""),
         spec=_map(raw.get("spec")),
-        annotations=_map(meta.get("annotations")),
+        annotations=annotations,
+        restarted=str(annotations.get(RESTARTED_AT) or "")[:LONGEST_REQUEST],
     )
 
 

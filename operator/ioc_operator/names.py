@@ -38,6 +38,8 @@ FETCHED: Final = f"{GROUP}/fetched"
 IMAGE: Final = f"{GROUP}/image"
 RECONCILE: Final = f"{GROUP}/reconcile"
 REQUESTED_AT: Final = f"{GROUP}/requestedAt"
+RESTARTED_AT: Final = f"{GROUP}/restartedAt"
+"""A new value replaces a task's pod, and begins another run of a job that is over."""
 
 CHECK: Final = "ioc-check"
 """Application name of pods that try a plugin: they serve nothing."""

@@ -23,9 +23,10 @@ with it later:
 | that record | `stopped` is its uid, the Job is there | `Remove` the Job, with its pod |
 | the deletion | `stopped` is its uid, no Job | `Forget` the uid: it may be made anew |
 
-Only a change of specHash (which covers runId) begins a new run, and not before the
-present one is over. While it is suspended nothing is begun or created: an edit made
-meanwhile is what will run.
+Only a change of specHash (which covers runId), or a new value of the annotation
+`restartedAt`, begins a new run, and not before the present one is over. An annotation that
+is taken away begins none: the last one stays recorded. While it is suspended nothing is
+begun or created: an edit made meanwhile is what will run.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class Recorded:
     """It is Complete or Failed."""
     stopped: bool = False
     """Its Job is being taken away because of a suspension."""
+    restarted: str = ""
+    """The last `restartedAt` that was known when it was recorded."""
 
     @classmethod
     def read(cls, run: Any) -> Recorded | None:
@@ -84,6 +87,7 @@ class Recorded:
             job=job,
             over=bool(run.get("completionTime")),
             stopped=bool(job) and run.get("stopped") == job,
+            restarted=str(run.get("restartedAt") or ""),
         )
 
 
@@ -153,14 +157,20 @@ Step = Begin | Create | Record | Release | Stop | Remove | Forget | Watch | Lost
 
 
 def next_step(
-    recorded: Recorded | None, job: BatchJob | None, wanted: str, *, suspend: bool
+    recorded: Recorded | None,
+    job: BatchJob | None,
+    wanted: str,
+    *,
+    suspend: bool,
+    restart: str = "",
 ) -> Step:
     """What to do next; call it again after that.
 
     :param job: the live Job of the recorded run
     :param wanted: `spec_hash` of the present spec
+    :param restart: the annotation `restartedAt`; one that is gone asks for nothing
     """
-    if recorded is None or (recorded.over and recorded.spec_hash != wanted):
+    if recorded is None or (recorded.over and _asks_for_another(recorded, wanted, restart)):
         return Watch() if suspend else Begin(1 if recorded is None else recorded.number + 1)
     if recorded.over:
         return Watch()
@@ -180,3 +190,7 @@ def next_step(
     if suspend:
         return Stop(recorded.number)
     return Release(recorded.number)
+
+
+def _asks_for_another(recorded: Recorded, wanted: str, restart: str) -> bool:
+    return recorded.spec_hash != wanted or bool(restart and restart != recorded.restarted)

@@ -120,6 +120,7 @@ RUN: Final = _map(
     number=_whole("Its number, from 1."),
     specHash=_text("Of what was to be run."),
     job=_text("uid of its Job."),
+    restartedAt=_text("The last annotation `restartedAt` that was known when it began."),
     stopped=_text("The same, while the Job is taken away because of a suspension."),
     startTime=_time("When it began."),
     completionTime=_time("When it ended, well or not."),

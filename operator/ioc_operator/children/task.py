@@ -9,7 +9,16 @@ from ioc_operator.children.network import service
 from ioc_operator.children.pod import pod_template
 from ioc_operator.children.stamp import metadata, stamp
 from ioc_operator.desired import Judged, Wanted, digest
-from ioc_operator.names import CLAIM, FETCHED, IMAGE, SHAPE, TEMPLATE, config_name, labels
+from ioc_operator.names import (
+    CLAIM,
+    FETCHED,
+    IMAGE,
+    RESTARTED_AT,
+    SHAPE,
+    TEMPLATE,
+    config_name,
+    labels,
+)
 from ioc_operator.settings import Settings
 from ioc_operator.source import made_of
 
@@ -48,16 +57,17 @@ def _stateful_set(
     replaces it at once.
     """
     key = wanted.key
+    restart = {RESTARTED_AT: wanted.restarted} if wanted.restarted else {}
     template = pod_template(
         wanted,
         settings,
         wanted.image(default),
         config_name(key.name),
-        {CLAIM: prefix, SHAPE: shape},
+        {CLAIM: prefix, SHAPE: shape} | restart,
     )
     made_from = digest(template)
     template["metadata"]["annotations"][TEMPLATE] = made_from
-    own = {CLAIM: prefix, IMAGE: default, TEMPLATE: made_from}
+    own = {CLAIM: prefix, IMAGE: default, TEMPLATE: made_from} | restart
     if made_of(wanted):
         own[FETCHED] = made_of(wanted)
     spec: Object = {

@@ -98,17 +98,18 @@ class JobReconciler:
         recorded = runs.Recorded.read(owner.read_status().get("run"))
         run = None
         if recorded is not None:
-            run = Run(recorded.number, recorded.spec_hash, recorded.job, recorded.stopped)
+            one = recorded
+            run = Run(one.number, one.spec_hash, one.job, one.stopped, one.restarted)
         return Scene(owner, wanted, run=run)
 
     def _next(self, scene: Scene) -> runs.Step:
         recorded = runs.Recorded.read(scene.owner.read_status().get("run"))
         job = self._job(scene)
         wanted = runs.spec_hash(scene.wanted.spec)
-        suspend = scene.wanted.suspend
+        suspend, restart = scene.wanted.suspend, scene.wanted.restarted
         if scene.wanted.disabled:
             return runs.Watch()
-        return runs.next_step(recorded, job, wanted, suspend=suspend)
+        return runs.next_step(recorded, job, wanted, suspend=suspend, restart=restart)
 
     async def _take(self, scene: Scene, step: runs.Step) -> tuple[Scene, bool]:
         """Do the step; the scene after it, and whether there is a next one."""
@@ -120,24 +121,25 @@ class JobReconciler:
                 return replace(scene, run=self._new_run(scene, number)), True
             case runs.Create(number=number):
                 return await self._create(scene, number)
-            case runs.Record(number=number, job=uid):
-                hash_ = scene.run.spec_hash if scene.run else ""
-                return replace(scene, run=Run(number, hash_, uid)), True
+            case runs.Record(job=uid) if scene.run is not None:
+                return replace(scene, run=replace(scene.run, job=uid, stopped=False)), True
             case runs.Release():
                 return await self._release(scene)
             case runs.Stop(number=number) if scene.run is not None:
                 return replace(scene, run=replace(scene.run, stopped=True)), True
             case runs.Remove():
                 return await self._remove(scene)
-            case runs.Forget(number=number) if scene.run is not None:
-                return replace(scene, run=Run(number, scene.run.spec_hash)), True
+            case runs.Forget() if scene.run is not None:
+                return replace(scene, run=replace(scene.run, job="", stopped=False)), True
             case runs.Lost():
                 return replace(scene, deleted=True), False
             case _:
                 return self._waiting(scene), False
 
     def _new_run(self, scene: Scene, number: int) -> Run:
-        return Run(number, runs.spec_hash(scene.wanted.spec))
+        known = scene.run.restarted if scene.run else ""
+        restarted = scene.wanted.restarted or known
+        return Run(number, runs.spec_hash(scene.wanted.spec), restarted=restarted)
 
     def _permitted(self, scene: Scene) -> Scene:
         """Whether the manifest is good and its names are free."""

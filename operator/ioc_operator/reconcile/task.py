@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +17,7 @@ from ioc_operator.names import (
     FETCHED,
     GROUP,
     INPUT,
+    RESTARTED_AT,
     SHAPE,
     SOURCE,
     TEMPLATE,
@@ -102,10 +103,14 @@ class TaskReconciler:
         return replace(scene, errors=tuple(errors), applied=not errors)
 
     def _read(self, owner: Owner) -> Wanted:
-        """What is wanted, with the commit that its plugin stays at, as far as that is known."""
+        """What is wanted, with the commit that its plugin stays at, as far as that is known,
+        and with the last restart that was asked for.
+        """
         config = self._config(owner)
         note = config.notes.get(SOURCE) if config else None
-        return self._trying.known(owner, read(owner.object()), note)
+        wanted = self._trying.known(owner, read(owner.object()), note)
+        restarted = wanted.restarted or self._live_notes(wanted).get(RESTARTED_AT, "")
+        return replace(wanted, restarted=restarted)
 
     def _to_be_tried(self, owner: Owner, wanted: Wanted) -> bool:
         """Whether another plugin is to take the place of one that runs well."""
@@ -121,9 +126,12 @@ class TaskReconciler:
         return bool(asked) and asked != owner.read_status().get("lastHandledReconcileAt")
 
     def _default_image(self, wanted: Wanted) -> str:
+        return wanted.default_image(self._settings, self._live_notes(wanted))
+
+    def _live_notes(self, wanted: Wanted) -> Mapping[str, str]:
+        """Our annotations of the live StatefulSet; empty while it has none of its own."""
         live = self._store.child("StatefulSet", wanted.key.namespace, wanted.key.name)
-        mine = live is not None and live.owner_uid == wanted.uid
-        return wanted.default_image(self._settings, live.notes if live and mine else None)
+        return live.notes if live is not None and live.owner_uid == wanted.uid else {}
 
     def _current(self, owner: Owner, wanted: Wanted) -> bool:
         """Whether the children are what this manifest makes, judged by their hashes alone."""

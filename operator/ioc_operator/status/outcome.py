@@ -82,6 +82,8 @@ def run_fields(
     if outcome is None:  # an attempt that failed is not the end, nor is one that was suspended
         known = {key: value for key, value in known.items() if key == "result"}
     head: dict[str, Any] = {"number": view.run.number, "specHash": view.run.spec_hash}
+    if view.run.restarted:
+        head["restartedAt"] = view.run.restarted
     if outcome:  # a run is over by its completionTime: there has to be one
         head["completionTime"] = c.stamp(view.base.now)
     if outcome and (last is None or view.job is None):  # what they said once, they say no more

@@ -117,6 +117,8 @@ class Run:
     """uid of its Job; "" before that is recorded."""
     stopped: bool = False
     """Its Job is being taken away because of a suspension: how that ends is no outcome."""
+    restarted: str = ""
+    """The last request for a restart that was known when it was recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ioc_operator.names import (
     IMAGE,
     INPUT,
     PROBE_PORT,
+    RESTARTED_AT,
     SHAPE,
     TEMPLATE,
     labels,
@@ -296,6 +297,17 @@ def test_what_changes_live_does_not_change_the_pods_template():
 
 def test_suspending_changes_the_number_of_pods_and_not_their_template():
     assert template_of(suspend=True) == template_of()
+
+
+def test_a_restart_changes_the_pods_template_and_the_stateful_set_remembers_it():
+    want, found = judged("plain")
+    asked = replace(want, restarted="2026-03-01T03:00:00Z")
+    plain = find(children("plain"), "StatefulSet")
+    made = find(task_children(asked, found, SETTINGS, SETTINGS.runtime_image), "StatefulSet")
+    notes = made["spec"]["template"]["metadata"]["annotations"]
+    assert notes[RESTARTED_AT] == made["metadata"]["annotations"][RESTARTED_AT] == asked.restarted
+    assert notes[TEMPLATE] != plain["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
+    assert made["spec"]["template"]["spec"] == plain["spec"]["template"]["spec"]
 
 
 def test_the_first_default_image_is_kept_until_the_manifest_says_otherwise():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ioc_operator import desired
 from ioc_operator.desired import LARGEST_CONFIG, LONGEST_MESSAGE, judge, read, sentence
-from ioc_operator.names import RECONCILE, REQUESTED_AT
+from ioc_operator.names import RECONCILE, REQUESTED_AT, RESTARTED_AT
 from unit.operator import golden
 from unit.operator.golden import CASES, SETTINGS, Object
 
@@ -112,6 +112,17 @@ def test_annotations_say_hands_off_and_now():
     want = read(given)
     assert want.disabled
     assert want.requested_at == "noon"
+
+
+def test_a_restart_that_was_asked_for_is_part_of_what_children_are_made_from():
+    given = raw()
+    plain = read(given)
+    given["metadata"]["annotations"] = {RESTARTED_AT: "2026-03-01T03:00:00Z"}
+    asked = read(given)
+    assert (plain.restarted, asked.restarted) == ("", "2026-03-01T03:00:00Z")
+    assert plain.input_hash(SETTINGS, "i") != asked.input_hash(SETTINGS, "i")
+    given["metadata"]["annotations"] = {RESTARTED_AT: "x" * 300_000}
+    assert len(read(given).restarted) == 64
 
 
 def test_an_object_without_a_spec_is_read_too():

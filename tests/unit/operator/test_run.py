@@ -70,6 +70,25 @@ def test_the_next_step_of_a_run(case, recorded, job, wanted, suspend, step):
     assert next_step(recorded, job, wanted, suspend=suspend) == step, case
 
 
+AGAIN = Recorded(1, "h", "u1", over=True, restarted="noon")
+RESTARTS: list[tuple[str, Recorded | None, BatchJob | None, str, bool, Step]] = [
+    ("over, asked for again", replace(AGAIN, restarted=""), ENDED, "noon", False, Begin(2)),
+    ("over, asked for anew", AGAIN, ENDED, "one", False, Begin(2)),
+    ("over, asked for anew, suspended", AGAIN, ENDED, "one", True, Watch()),
+    ("asked for before", AGAIN, ENDED, "noon", False, Watch()),
+    ("the annotation was taken away", AGAIN, ENDED, "", False, Watch()),
+    ("running", Recorded(1, "h", "u1"), RUNNING, "noon", False, Watch()),
+    ("nothing yet", None, None, "noon", False, Begin(1)),
+]
+
+
+@pytest.mark.parametrize(("case", "recorded", "job", "restart", "suspend", "step"), RESTARTS)
+def test_a_restart_that_was_not_known_begins_another_run(
+    case, recorded, job, restart, suspend, step
+):
+    assert next_step(recorded, job, "h", suspend=suspend, restart=restart) == step, case
+
+
 @dataclass
 class World:
     """What a cluster keeps when the operator dies: the status and the Job."""
