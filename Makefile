@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster reference crds schema chart lock clean \
+.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster reference crds schema chart argocd lock clean \
 	cluster cluster-down
 
 help:  ## say what there is
@@ -47,6 +47,9 @@ bench-cluster: $(STAMP)  ## the operator's figures, on a cluster made for it, ab
 
 crds: $(STAMP)  ## crds/ and the chart's copies, from the models of ioc_runtime/spec
 	@$(BIN)/python -m scripts.crds
+
+argocd: $(STAMP)  ## examples/gitops/argocd/, from the chart's Lua
+	@$(BIN)/python -m scripts.argocd
 
 schema: $(STAMP)  ## docs/schema/, from the same models
 	@$(BIN)/python -m scripts.schema
