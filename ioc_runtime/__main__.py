@@ -193,13 +193,14 @@ def _serve(
     gc.collect()
     gc.freeze()  # what lives now lives as long as the process: no collection walks it
     sayings.say("ready", seconds=round(time.time() - began, 3), records=task.records)
-    if pod is not None:
-        pod.serving(task, Path(options.plan))
     follower = None
     if options.follow or pod is not None:
         from ioc_runtime.task.follow import Follower
 
         follower = Follower(Path(options.plan), task)
+    if pod is not None:
+        pod.serving(task, Path(options.plan))
+    if follower is not None:
         follower.start()
     if task.job is not None and not ending.asked:
         task.job.begin()

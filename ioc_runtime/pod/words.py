@@ -61,6 +61,8 @@ def words(task: Task, pod_uid: str, generation: int | None) -> Words:
             "reason": refused.reason,
             "text": cut(str(refused)),
         }
+    if task.reset_seen:
+        said["resetAt"] = task.reset_seen
     if task.job is not None:
         said["job"] = task.job.snapshot()
     return said

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ioc_runtime.plan import FORMAT, Plan, PlanError, from_json
 from ioc_runtime.task.reload import Refusal
+from ioc_runtime.task.requests import FILE, Requests
 
 if TYPE_CHECKING:
     from ioc_runtime.task.task import Task
@@ -37,6 +38,7 @@ class Follower:
 
     def __init__(self, path: Path, task: Task) -> None:
         self._path, self._task = path, task
+        self._requests = Requests(path.with_name(FILE), task)
         self._seen: Look | None = None
         self._since = 0.0
         """When the file began to look as it does, monotonic."""
@@ -59,6 +61,7 @@ class Follower:
         while not self._stopping.is_set():
             try:
                 self._turn()
+                self._requests.turn()
             except Exception:
                 log.exception("the plan's file could not be followed")
             self._stopping.wait(PERIOD)

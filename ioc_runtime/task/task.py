@@ -76,6 +76,8 @@ class Task:
         """Input (index) got a sample: value, severity, status, ns. Set by `start`."""
         self.refused: Refusal | None = None
         """The plan that was offered last, if it was not taken over."""
+        self.reset_seen = ""
+        """The last request for a reset that did not come by PV (`requests.py`)."""
         self.last_error: tuple[str, str, float] | None = None
         """Reason, sentence and time (of `time.time`) of the plugin's last failure."""
         self.finished: Callable[[int], None] = lambda exit_code: None
@@ -333,6 +335,10 @@ class Task:
             self.events.put(index, value)
         else:
             self._commands.do(name, value)
+
+    def reset(self) -> None:
+        """As one put of 1 to RESET."""
+        self._commands.do("RESET", 1)
 
     def _audit(self, entry: Entry) -> None:
         """A client's put was accepted."""

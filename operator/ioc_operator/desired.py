@@ -18,6 +18,7 @@ from ioc_operator.names import (
     IMAGE,
     RECONCILE,
     REQUESTED_AT,
+    RESET_AT,
     RESTARTED_AT,
     Key,
     probe_port,
@@ -46,7 +47,7 @@ BUILDERS: Final = 1
 
 
 LONGEST_REQUEST: Final = 64
-"""Letters of a request for a restart that count."""
+"""Letters of a request for a restart or a reset that count."""
 FETCHED_FIELDS: Final = ("git", "configMap", "requirements", "requirementsFrom", "config")
 """Fields of `spec.plugin` that ask for something to be made ready before a pod serves."""
 
@@ -81,6 +82,11 @@ class Wanted:
     def requested_at(self) -> str:
         """The last request to write everything again; "" without one."""
         return self.annotations.get(REQUESTED_AT, "")
+
+    @property
+    def reset_at(self) -> str:
+        """The last request for a reset of the task; "" without one."""
+        return str(self.annotations.get(RESET_AT) or "")[:LONGEST_REQUEST]
 
     @property
     def reports(self) -> bool:
@@ -172,6 +178,8 @@ class Wanted:
             more += [settings.plugin_cache, settings.plugin_index]
         if self.restarted:
             more.append({RESTARTED_AT: self.restarted})
+        if self.reset_at:
+            more.append({RESET_AT: self.reset_at})
         policy = settings.image_pull_policy
         return digest([self.manifest, default, policy, BUILDERS, __version__, *more])
 

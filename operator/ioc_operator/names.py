@@ -40,6 +40,9 @@ RECONCILE: Final = f"{GROUP}/reconcile"
 REQUESTED_AT: Final = f"{GROUP}/requestedAt"
 RESTARTED_AT: Final = f"{GROUP}/restartedAt"
 """A new value replaces a task's pod, and begins another run of a job that is over."""
+RESET_AT: Final = f"{GROUP}/resetAt"
+"""A new value is one put of 1 to RESET, in the pod that runs. On a task, its ConfigMap, and
+its pod, where it makes the kubelet look."""
 
 CHECK: Final = "ioc-check"
 """Application name of pods that try a plugin: they serve nothing."""

@@ -86,6 +86,7 @@ RUNTIME: Final = _open(
     source=_open("Where the plugin came from; `commit` of a Git repository."),
     lastError=_open("`reason`, `text` and `time` of the last error."),
     refused=_open("A configuration that was not taken over: `configHash`, `reason`, `text`."),
+    resetAt=_text("The last annotation `resetAt` that was seen."),
     job=_open("Of a job: its run, state, progress, result and exit code."),
 )
 

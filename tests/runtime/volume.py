@@ -18,16 +18,19 @@ class Volume:
         self._turn = 0
         path.mkdir()
 
-    def write(self, plan: Plan | str) -> None:
-        """Exchange the plan (or whatever text) for this one."""
+    def write(self, plan: Plan | str, requests: str = "") -> None:
+        """Exchange the plan (or whatever text) for this one, with requests beside it."""
         old = self.path / f"..{self._turn}"
         self._turn += 1
         new = self.path / f"..{self._turn}"
         new.mkdir()
         (new / "plan.json").write_text(plan if isinstance(plan, str) else to_json(plan))
+        if requests:
+            (new / "requests.json").write_text(requests)
         link = self.path / "..data_tmp"
         link.symlink_to(new.name)
         os.rename(link, self.path / "..data")
         if not self.plan.is_symlink():
             self.plan.symlink_to("..data/plan.json")
+            (self.path / "requests.json").symlink_to("..data/requests.json")
         shutil.rmtree(old, ignore_errors=True)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ioc_operator.kube.client import Client, Object
 from ioc_operator.kube.errors import Forbidden, NotFound, Refused
 from ioc_operator.kube.resources import CHILDREN, OWNERS, PODS, Resource
-from ioc_operator.names import APPLIED, CONFIG, LABEL_MANAGED_BY, MANAGED_BY
+from ioc_operator.names import APPLIED, LABEL_MANAGED_BY, MANAGED_BY
 from ioc_operator.status import ApplyError
 from ioc_operator.store import Child, Owner, Store
 
@@ -177,11 +177,9 @@ class Applier:
         self._prints[child.uid] = child.hands.print
         self._store.put_child(child, own=True)
 
-    async def annotate(self, pod: Child, config_hash: str) -> None:
+    async def annotate(self, pod: Child, notes: Mapping[str, str]) -> None:
         """Make the kubelet look at the ConfigMap now. A pod that has gone is no error."""
-        body: Mapping[str, Any] = {
-            "metadata": {"uid": pod.uid, "annotations": {CONFIG: config_hash}}
-        }
+        body: Mapping[str, Any] = {"metadata": {"uid": pod.uid, "annotations": dict(notes)}}
         try:
             await self._client.patch(PODS, pod.namespace, pod.name, dict(body))
         except NotFound:

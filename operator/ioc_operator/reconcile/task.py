@@ -17,6 +17,7 @@ from ioc_operator.names import (
     FETCHED,
     GROUP,
     INPUT,
+    RESET_AT,
     RESTARTED_AT,
     SHAPE,
     SOURCE,
@@ -168,11 +169,20 @@ class TaskReconciler:
         if scene.wanted.disabled or config is None or found is None:
             return
         child, pod = found
-        wants = config.notes.get(CONFIG, "")
         fits = pod.shape == config.notes.get(SHAPE) and child.owner_uid == scene.owner.uid
-        if wants and fits and not (pod.deleting or pod.over) and pod.config != wants:
-            if _behind(pod, wants, scene.owner.read_status().get("runtime")):
-                await self._applier.annotate(child, wants)
+        if not fits or pod.deleting or pod.over:
+            return
+        runtime = scene.owner.read_status().get("runtime")
+        known = {CONFIG: (pod.config, "configHash"), RESET_AT: (pod.reset_at, "resetAt")}
+        due = {
+            note: wants
+            for note, (told, field) in known.items()
+            if (wants := config.notes.get(note, ""))
+            and told != wants
+            and _behind(pod, wants, runtime, field)
+        }
+        if due:
+            await self._applier.annotate(child, due)
 
     def _config(self, owner: Owner) -> Child | None:
         """The live ConfigMap of this owner."""
@@ -221,13 +231,14 @@ class TaskReconciler:
         return pod.shape != config.notes.get(SHAPE) or pod.template != template
 
 
-def _behind(pod: Pod, wants: str, runtime: object) -> bool:
-    """Whether a pod runs another configuration, as far as it is known.
+def _behind(pod: Pod, wants: str, runtime: object, field: str) -> bool:
+    """Whether a pod runs another configuration (or has not seen a request), as far as it is
+    known.
 
     A pod that starts reads the newest by itself and says so: it is left alone till then.
     """
     if isinstance(runtime, dict) and runtime.get("podUID") == pod.uid:
-        return runtime.get("configHash") != wants
+        return runtime.get(field) != wants
     return pod.ready
 
 

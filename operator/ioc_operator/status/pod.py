@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ioc_operator.conditions import cut
-from ioc_operator.names import CLAIM, CONFIG, CONTAINER, SHAPE, TEMPLATE
+from ioc_operator.names import CLAIM, CONFIG, CONTAINER, RESET_AT, SHAPE, TEMPLATE
 
 _LONGEST_TEXT: Final = 4096
 """Bytes of a termination message that are kept: as many as the kubelet reads."""
@@ -73,6 +73,7 @@ class Pod:
     config: str = ""
     shape: str = ""
     template: str = ""
+    reset_at: str = ""
     claim: str = ""
 
     @property
@@ -129,6 +130,7 @@ def read_pod(raw: Mapping[str, Any], container: str = CONTAINER) -> Pod:
         config=_text(notes.get(CONFIG)),
         shape=_text(notes.get(SHAPE)),
         template=_text(notes.get(TEMPLATE)),
+        reset_at=_text(notes.get(RESET_AT)),
         claim=_text(notes.get(CLAIM)),
     )
 

@@ -18,6 +18,7 @@ from ioc_operator.names import (
     IMAGE,
     INPUT,
     PROBE_PORT,
+    RESET_AT,
     RESTARTED_AT,
     SHAPE,
     TEMPLATE,
@@ -308,6 +309,18 @@ def test_a_restart_changes_the_pods_template_and_the_stateful_set_remembers_it()
     assert notes[RESTARTED_AT] == made["metadata"]["annotations"][RESTARTED_AT] == asked.restarted
     assert notes[TEMPLATE] != plain["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
     assert made["spec"]["template"]["spec"] == plain["spec"]["template"]["spec"]
+
+
+def test_a_reset_is_told_by_the_config_map_of_a_task_and_replaces_no_pod():
+    want, found = judged("plain")
+    asked = replace(want, annotations={RESET_AT: "noon"})
+    plain = children("plain")
+    made = task_children(asked, found, SETTINGS, SETTINGS.runtime_image)
+    config = find(made, "ConfigMap")
+    assert json.loads(config["data"]["requests.json"]) == {"resetAt": "noon"}
+    assert config["metadata"]["annotations"][RESET_AT] == "noon"
+    assert "requests.json" not in find(plain, "ConfigMap")["data"]
+    assert made[1:] == plain[1:]
 
 
 def test_the_first_default_image_is_kept_until_the_manifest_says_otherwise():

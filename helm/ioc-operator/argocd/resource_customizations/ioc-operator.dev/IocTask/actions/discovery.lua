@@ -1,5 +1,12 @@
 local suspended = obj.spec.suspend == true
 
+local serving = false
+for _, condition in ipairs((obj.status or {}).conditions or {}) do
+  if condition.type == "Serving" and condition.status == "True" then
+    serving = true
+  end
+end
+
 return {
   ["suspend"] = {
     ["displayName"] = "Suspend",
@@ -15,5 +22,10 @@ return {
     ["displayName"] = "Restart",
     ["iconClass"] = "fa fa-fw fa-sync",
     ["disabled"] = suspended
+  },
+  ["reset"] = {
+    ["displayName"] = "Reset latches",
+    ["iconClass"] = "fa fa-fw fa-undo",
+    ["disabled"] = suspended or not serving
   }
 }
