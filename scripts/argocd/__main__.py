@@ -17,11 +17,6 @@ TARGET: Final = ROOT / "examples" / "gitops" / "argocd"
 GROUP: Final = "ioc-operator.dev"
 KINDS: Final = ("IocTask", "IocJob")
 HEAD: Final = "# Made from helm/ioc-operator/argocd by `make argocd`; not to be edited.\n"
-OF_APPLICATIONS: Final = """\
--- An Application of Applications waits for each wave: so it has to know how they are.
-local health = (obj.status or {}).health or {}
-return {status = health.status or "Progressing", message = health.message or ""}
-"""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -62,7 +57,7 @@ def entries() -> dict[str, str]:
 
 def texts() -> dict[Path, str]:
     """Every file, as it ought to be."""
-    made = entries() | {"resource.customizations.health.argoproj.io_Application": OF_APPLICATIONS}
+    made = entries()
     config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

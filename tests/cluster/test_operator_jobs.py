@@ -102,6 +102,40 @@ def test_a_job_runs_once_and_again_only_when_what_it_means_changes(
         assert process.stop() == 0
 
 
+def test_a_job_that_is_over_runs_again_when_that_is_asked_for_and_only_then(
+    jobs: Tasks, start: Callable[..., Any]
+) -> None:
+    note = "ioc-operator.dev/restartedAt"
+    with start() as process:
+        process.ready()
+        jobs.apply(job("ramp", jobs.prefix("ramp")))
+        jobs.wait(lambda f: run_of(f).get("job"), "ramp", "iocjob")
+        jobs.annotate("ramp", f"{note}=one", "iocjob")  # while it runs: for later
+        finish(jobs, "ramp-1", 0)
+        jobs.wait(lambda f: run_of(f).get("number") == 2, "ramp", "iocjob")
+        finish(jobs, "ramp-2", 10)
+        jobs.wait(lambda f: of(f, "Failed"), "ramp", "iocjob")
+        assert process.stop() == 0
+    with start() as process:
+        process.ready()
+        jobs.annotate("ramp", f"{note}-", "iocjob")
+        jobs.patch("ramp", {"image": "another:1"}, "iocjob")
+        jobs.wait(
+            lambda f: f["status"]["observedGeneration"] == f["metadata"]["generation"],
+            "ramp",
+            "iocjob",
+        )
+        jobs.annotate("ramp", f"{note}=one", "iocjob")
+        time.sleep(1.0)
+        run = run_of(jobs.get("iocjob", "ramp"))
+        assert (run["number"], run["restartedAt"]) == (2, "one"), "it was carried out before"
+        jobs.annotate("ramp", f"{note}=two", "iocjob")
+        jobs.wait(lambda f: run_of(f).get("number") == 3, "ramp", "iocjob")
+        finish(jobs, "ramp-3", 0)
+        jobs.wait(lambda f: of(f, "Complete"), "ramp", "iocjob")
+        assert process.stop() == 0
+
+
 def test_a_job_of_a_run_that_somebody_deletes_is_not_made_again(
     jobs: Tasks, start: Callable[..., Any]
 ) -> None:

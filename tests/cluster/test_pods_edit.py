@@ -7,7 +7,7 @@ from typing import Any
 
 from cluster.pv import PvClient
 from cluster.running import Operator
-from cluster.tasks import Tasks, of, task
+from cluster.tasks import Tasks, is_ready, of, task
 
 
 def rule(condition: str, **more: Any) -> list[dict[str, Any]]:
@@ -124,6 +124,38 @@ def test_a_request_is_echoed_when_it_has_been_carried_out(operator: Operator, ta
     tasks.ready("guard")
     tasks.annotate("guard", "ioc-operator.dev/requestedAt=now-1")
     tasks.wait(lambda t: t["status"].get("lastHandledReconcileAt") == "now-1", "guard")
+
+
+def test_a_restart_that_is_asked_for_replaces_the_pod_once(operator: Operator, tasks: Tasks):
+    tasks.apply(task("guard", tasks.prefix("guard")))
+    tasks.ready("guard")
+    before = tasks.uid("guard")
+    tasks.annotate("guard", "ioc-operator.dev/restartedAt=2026-01-01T00:00:00Z")
+    tasks.wait(lambda t: is_ready(t) and tasks.uid("guard") not in (before, None), "guard")
+    after = tasks.uid("guard")
+    tasks.annotate("guard", "ioc-operator.dev/restartedAt-")
+    tasks.patch("guard", {"parameters": {"limit": 3.0}})
+    tasks.wait(in_force, "guard")
+    tasks.ready("guard")
+    assert tasks.uid("guard") == after, "to take the annotation away asks for nothing"
+
+
+def test_a_reset_that_is_asked_for_releases_a_latch_in_the_same_pod(
+    operator: Operator, tasks: Tasks
+):
+    prefix = tasks.prefix("guard")
+    tasks.apply(task("guard", prefix))
+    tasks.ready("guard")
+    before = tasks.uid("guard")
+    with PvClient(tasks.address("guard")) as client:
+        client.put(prefix + "pressure", 9.0)
+        client.wait_for(prefix + "alarm", 1)
+        client.put(prefix + "pressure", 1.0)
+        tasks.annotate("guard", "ioc-operator.dev/resetAt=2026-01-01T00:00:00Z")
+        client.wait_for(prefix + "alarm", 0)
+    tasks.wait(lambda t: t["status"]["runtime"].get("resetAt") == "2026-01-01T00:00:00Z", "guard")
+    tasks.ready("guard")
+    assert tasks.uid("guard") == before
 
 
 def test_the_pod_before_an_edit_of_its_resources_is_never_called_ready_after_it(
