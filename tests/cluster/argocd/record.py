@@ -2,18 +2,21 @@
 
     PYTHONPATH=.:operator:tests python -m cluster.argocd.record
 
-It brings up a cluster of its own with a node (docs/cluster.md), for about three minutes,
-and writes `testdata/` and `health_test.yaml` of both kinds in the chart's argocd/. Look at
-the difference, the messages above all, before it goes into the repository.
+It brings up a cluster of its own with a node (docs/cluster.md), for a few minutes, or takes
+one that is up (`--rig NAME`), and writes `testdata/`, `health_test.yaml` and what there is
+of the kind for actions, in the chart's argocd/. Look at the difference, the messages above
+all, before it goes into the repository.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,8 +95,16 @@ def _over_first(state: State) -> bool:
 
 def main() -> int:
     """Record all; 1 where a state is called something else than it ought to be."""
-    with tempfile.TemporaryDirectory() as made, Rig.up() as rig:
-        found = record(rig, Path(made))
+    parser = argparse.ArgumentParser(prog="python -m cluster.argocd.record", description=__doc__)
+    parser.add_argument("--rig", metavar="NAME", help="a cluster that is up")
+    given = parser.parse_args().rig
+    with ExitStack() as stack:
+        made = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        rig = Rig.find(given) if given else stack.enter_context(Rig.up())
+        if rig is None:
+            print(f"there is no rig {given}", file=sys.stderr)
+            return 2
+        found = record(rig, made)
     wrong = 0
     for kind in KINDS:
         wrong += write(kind, [(state, seen) for state, seen in found if state.kind == kind])
@@ -127,6 +138,7 @@ def record(rig: Rig, directory: Path) -> list[tuple[State, Object]]:
                 stage.act(state)
         found += [(state, stage.found(state)) for state in STATES if state.then in LATE]
         stage.let_go()
+        rig.kubectl("delete", "namespace", SPACE, "--wait=false")
     return found
 
 

@@ -11,7 +11,13 @@ from cluster.tasks import API, current, of, task
 
 PREFIX: Final = "BL01:"
 TASK, JOB = "IocTask", "IocJob"
-NOT_LOADED: Final = "import no_such_module\n"
+NOT_LOADED: Final = """\
+import no_such_module
+from ioc_runtime import JobBase, TaskBase
+
+
+class Guard({base}): ...
+"""
 RUN: Final = """\
 from ioc_runtime import JobBase, JobResult
 
@@ -42,10 +48,8 @@ class State:
     @property
     def manifest(self) -> Object:
         """What is applied first."""
-        prefix = f"{PREFIX}{self.name.upper()}:"
-        if self.kind == TASK:
-            return task(self.name, prefix, **self.spec)
-        return job(self.name, prefix, **self.spec)
+        spec = {"prefix": f"{PREFIX}{self.kind[3:].upper()}:{self.name.upper()}:"} | self.spec
+        return task(self.name, **spec) if self.kind == TASK else job(self.name, **spec)
 
 
 def job(name: str, prefix: str, **spec: Any) -> Object:
@@ -89,6 +93,12 @@ def deleting(found: Object) -> bool:
     return "deletionTimestamp" in found["metadata"]
 
 
+def restarting(found: Object) -> bool:
+    """The pod is being replaced, because somebody has asked for it."""
+    asked = "ioc-operator.dev/restartedAt" in found["metadata"].get("annotations", {})
+    return asked and bool(says("Reconciling", "True")(found))
+
+
 BAD_RULE: Final = [{"id": "high", "condition": "pressure > nothing", "outputs": {"alarm": 1}}]
 MISSING: Final = {"image": "localhost/no-such-image:1", "imagePullPolicy": "Never"}
 
@@ -102,7 +112,10 @@ STATES: Final = (
         "input-disconnected",
         "Degraded",
         lambda t: says("Ready", "True")(t) and says("InputsConnected", "False")(t),
-        {"inputs": {"gauge": {"type": "float", "link": "ca://NOBODY:HAS:THIS"}}, "rules": []},
+        {
+            "inputs": {"gauge": {"type": "float", "link": "ca://NOBODY:HAS:THIS"}},
+            **{"outputs": {}, "ruleDefaults": {}, "rules": []},
+        },
     ),
     State(
         TASK,
@@ -116,7 +129,7 @@ STATES: Final = (
         "pv-conflict",
         "Degraded",
         says("Stalled", "True", "PvConflict"),
-        {"prefix": f"{PREFIX}RUNNING:"},
+        {"prefix": f"{PREFIX}TASK:RUNNING:"},
     ),
     State(
         TASK,
@@ -133,7 +146,7 @@ STATES: Final = (
         "plugin-failed",
         "Degraded",
         says("Stalled", "True"),
-        {"plugin": {"inline": {"files": {"guard.py": NOT_LOADED}}}},
+        {"plugin": {"inline": {"files": {"guard.py": NOT_LOADED.format(base="TaskBase")}}}},
     ),
     State(TASK, "image-pull", "Degraded", says("Stalled", "True", "ImagePull"), MISSING),
     State(
@@ -153,7 +166,7 @@ STATES: Final = (
         lambda t: says("Suspended", "True")(t) and not of(t, "Reconciling"),
         {"suspend": True},
     ),
-    State(TASK, "restarting", "Progressing", says("Reconciling", "True"), then="restart"),
+    State(TASK, "restarting", "Progressing", restarting, then="restart"),
     State(TASK, "stale", "Progressing", stale, then="edit without the operator"),
     State(TASK, "deleting", "Progressing", deleting, then="delete"),
     State(JOB, "new", "Progressing", unseen, then="without the operator"),
@@ -169,7 +182,7 @@ STATES: Final = (
         "plugin-failed",
         "Degraded",
         says("Stalled", "True"),
-        {"plugin": {"inline": {"files": {"scan.py": NOT_LOADED}}}},
+        {"plugin": {"inline": {"files": {"scan.py": NOT_LOADED.format(base="JobBase")}}}},
     ),
     State(
         JOB,

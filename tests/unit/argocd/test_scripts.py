@@ -83,7 +83,7 @@ def test_the_tests_in_argo_cds_own_form_hold(kind: str):
     [
         (TASK, "invalid-spec", "InvalidSpec: spec.rules[0].condition"),
         (TASK, "invalid-edit", "What ran before runs on."),
-        (TASK, "pv-conflict", "PvConflict: BL01:RUNNING: belongs to bl01/running"),
+        (TASK, "pv-conflict", "PvConflict: BL01:TASK:RUNNING: belongs to bl01/running"),
         (TASK, "input-disconnected", "Disconnected: 1 of 1 not connected: gauge"),
         (TASK, "image-pull", "localhost/no-such-image:1"),
         (TASK, "plugin-failed", "no_such_module"),
