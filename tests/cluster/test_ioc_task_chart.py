@@ -81,7 +81,7 @@ def test_what_a_task_says_itself_wins_also_where_it_is_nothing(kinds: Rig):
         "ConfigMap ramp-code",
     }
     plain, own = made["IocTask plain"]["spec"], made["IocTask overridden"]["spec"]
-    assert plain["prefix"] == "BL01:PLAIN:bl01-plain:"
+    assert plain["prefix"] == "BL01:PLAIN:plain:"
     assert (plain["suspend"], own["suspend"]) == (True, False)
     assert own["parameters"] | {"small": 0} == {
         **{"limit": 0, "site": 0, "small": 0},
@@ -98,6 +98,13 @@ def test_what_a_task_says_itself_wins_also_where_it_is_nothing(kinds: Rig):
     assert set(own["inputs"]) == {"mode", "y", "text"}
     code = made["ConfigMap ramp-code"]["data"]["ramp.py"]
     assert 'return "{{ this is no template }}"' in code
+
+
+def test_a_prefix_may_have_the_namespace_in_it(kinds: Rig):
+    prefix = r"defaults.prefix=\{namespace\}:\{NAME\}:"
+    made = objects(kinds, "-f", DATA / "values.yaml", "--set-string", prefix)
+    assert made["IocTask plain"]["spec"]["prefix"] == "bl01:PLAIN:"
+    assert made["IocTask overridden"]["spec"]["prefix"] == "BL01:VAC:"
 
 
 def test_one_task_takes_nothing_from_another(kinds: Rig):
@@ -167,7 +174,7 @@ def test_helm_installs_upgrades_and_removes_them(kinds: Rig, namespace: str):
     done = helm(kinds, "upgrade", "bl01", CHART, *common, "-f", DATA / "values.yaml", *off)
     assert done.returncode == 0, done.stderr
     left = kinds.kubectl("get", "ioc", "-n", namespace, "-o", "name").split()
-    assert left == [f"ioctask.{GROUP}/overridden", f"iocjob.{GROUP}/ramp"]
+    assert set(left) == {f"ioctask.{GROUP}/overridden", f"iocjob.{GROUP}/ramp"}
     assert helm(kinds, "uninstall", "bl01", *common, "--wait").returncode == 0
     assert kinds.kubectl("get", "ioc", "-n", namespace, "-o", "name") == ""
 
