@@ -139,6 +139,36 @@ def test_a_permit_that_has_tripped_says_nothing_of_what_was_deployed():
     assert health(TASK, obj)["status"] == "Healthy"
 
 
+def kstatus(obj: Object) -> str:
+    """What the rules of kstatus for custom resources say."""
+    if "deletionTimestamp" in obj["metadata"]:
+        return "Terminating"
+    if obj.get("status", {}).get("observedGeneration") != obj["metadata"]["generation"]:
+        return "InProgress"
+    for kind, result in (("Reconciling", "InProgress"), ("Stalled", "Failed")):
+        if condition(obj, kind).get("status") == "True":
+            return result
+    return "Current" if condition(obj, "Ready").get("status") == "True" else "InProgress"
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.kind}-{state.name}")
+def test_kstatus_says_the_same_where_it_has_a_word_for_it(state: State):
+    said = kstatus(recorded(state.kind, state.name))
+    words = {
+        "Healthy": {"Current"},
+        "Progressing": {"InProgress", "Terminating"},
+        "Degraded": {"Failed"},
+        "Suspended": {"InProgress"},
+    }
+    unlike = {
+        (TASK, "input-disconnected"): "Current",
+        (TASK, "rule-invalid"): "Current",
+        (TASK, "paused"): "Current",
+        (JOB, "running"): "Current",
+    }
+    assert said in {unlike.get((state.kind, state.name))} or said in words[state.health]
+
+
 # Actions
 
 
