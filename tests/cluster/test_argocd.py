@@ -109,7 +109,7 @@ class Repository:
                 return live
             assert time.monotonic() < until, now
             before = now
-            time.sleep(1)
+            time.sleep(0.5)
 
 
 @pytest.fixture(params=SIDES)

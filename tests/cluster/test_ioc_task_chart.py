@@ -232,6 +232,17 @@ def test_they_are_merged_into_a_config_map_of_somebody_else(kinds: Rig, namespac
     assert yaml.safe_load((TARGET / "values.yaml").read_text())["configs"]["cm"] == entries()
 
 
+def test_kustomize_merges_them_too(kinds: Rig, tmp_path: Path):
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"url": "https://x.test"}}
+    theirs["metadata"] = {"name": "argocd-cm", "namespace": "argocd"}
+    (tmp_path / "theirs.yaml").write_text(yaml.safe_dump(theirs))
+    (tmp_path / "argocd-cm.yaml").write_text((TARGET / "argocd-cm.yaml").read_text())
+    list_of = {"resources": ["theirs.yaml"], "patches": [{"path": "argocd-cm.yaml"}]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(list_of))
+    made = yaml.safe_load(kinds.kubectl("kustomize", str(tmp_path)))
+    assert made["data"] == {"url": "https://x.test"} | entries()
+
+
 def test_the_entries_of_the_chart_are_merged_by_the_command_of_the_docs(kinds: Rig, namespace: str):
     space = ("-n", namespace)
     [made] = for_argo_cd(kinds, *ON)
