@@ -55,7 +55,9 @@ class History:
                 found.append(seen)
         return found
 
-    def first(self, name: str, is_so: Callable[[Object], object], patience: float = 90.0) -> Object:
+    def first(
+        self, name: str, is_so: Callable[[Object], object], patience: float = 120.0
+    ) -> Object:
         """The first state of an object of which something holds; waits for it."""
         until = time.monotonic() + patience
         while True:

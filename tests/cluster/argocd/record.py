@@ -40,6 +40,8 @@ ACTED_ON: Final = {TASK: "running", JOB: "complete"}
 """Of each kind, the object that the actions are tried on."""
 LATE: Final = ("without the operator", "edit without the operator")
 """What is done when all else has been recorded, and the operator has ended."""
+LAST: Final = "silence the node"
+"""What is done at the very end, for it concerns all pods."""
 
 
 class Stage:
@@ -126,10 +128,10 @@ def record(rig: Rig, directory: Path) -> list[tuple[State, Object]]:
                 if state.then != "without the operator":
                     stage.apply(state)
                     time.sleep(0.5)  # a pod at a time: two cores
-            for state in STATES:
-                if state.then not in LATE:
-                    stage.act(state)
-            found = [(state, stage.found(state)) for state in STATES if state.then not in LATE]
+            early = [state for state in STATES if state.then not in (*LATE, LAST)]
+            for state in early:
+                stage.act(state)
+            found = [(state, stage.found(state)) for state in early]
             for state in STATES:
                 if state.then == "edit without the operator":
                     stage.histories[state.kind].first(state.name, _settled(state))
@@ -137,6 +139,15 @@ def record(rig: Rig, directory: Path) -> list[tuple[State, Object]]:
             if state.then in LATE:
                 stage.act(state)
         found += [(state, stage.found(state)) for state in STATES if state.then in LATE]
+        with Operator(kubeconfig, directory):
+            last = [state for state in STATES if state.then == LAST]
+            for state in last:
+                stage.act(state)
+            rig.pause("kubelet")
+            try:
+                found += [(state, stage.found(state)) for state in last]
+            finally:
+                rig.resume("kubelet")
         stage.let_go()
         rig.kubectl("delete", "namespace", SPACE, "--wait=false")
     return found

@@ -167,6 +167,13 @@ STATES: Final = (
         {"suspend": True},
     ),
     State(TASK, "restarting", "Progressing", restarting, then="restart"),
+    State(
+        TASK,
+        "node-lost",
+        "Degraded",
+        says("Ready", "Unknown", "NodeLost"),
+        then="silence the node",
+    ),
     State(TASK, "stale", "Progressing", stale, then="edit without the operator"),
     State(TASK, "deleting", "Progressing", deleting, then="delete"),
     State(JOB, "new", "Progressing", unseen, then="without the operator"),

@@ -88,6 +88,7 @@ def test_the_tests_in_argo_cds_own_form_hold(kind: str):
         (TASK, "image-pull", "localhost/no-such-image:1"),
         (TASK, "plugin-failed", "no_such_module"),
         (TASK, "running", "Running: pod running-0 on node"),
+        (TASK, "node-lost", "NodeLost: node n0 does not answer"),
         (JOB, "failed", "no crystal"),
         (JOB, "plugin-failed", "no_such_module"),
     ],
@@ -164,6 +165,7 @@ def test_kstatus_says_the_same_where_it_has_a_word_for_it(state: State):
         (TASK, "input-disconnected"): "Current",
         (TASK, "rule-invalid"): "Current",
         (TASK, "paused"): "Current",
+        (TASK, "node-lost"): "InProgress",
         (JOB, "running"): "Current",
     }
     assert said in {unlike.get((state.kind, state.name))} or said in words[state.health]
