@@ -24,7 +24,8 @@ REASONS: Final = {
     TLS_FAILED: "The server's certificate is not trusted.",
     TIMEOUT: "The source did not come in time.",
     TOO_LARGE: "The source has more bytes or files than a plugin may have.",
-    BAD_SOURCE: "The source holds something that a plugin may not have, as a link that leaves it.",
+    BAD_SOURCE: "The source holds something that a plugin may not have, as a link that leaves it "
+    "or a submodule that is not on the network.",
     DISK_FULL: "There is no room for the source.",
     FETCH_FAILED: "Git failed in another way; the message has its words.",
 }

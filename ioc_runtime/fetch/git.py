@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 from ioc_runtime.fetch.credentials import Credentials
 from ioc_runtime.fetch.failure import (
     AUTH_FAILED,
+    BAD_SOURCE,
     FETCH_FAILED,
     HOST_KEY_MISMATCH,
     REF_NOT_FOUND,
@@ -47,7 +48,7 @@ class Repository:
         local = "://" not in source.url and ":" not in source.url.partition("/")[0]
         local = local or source.url.startswith("file://")
         # A submodule of a repository on the network is no file of this machine.
-        allowed = "file" if local else NETWORK
+        allowed = f"file:{NETWORK}" if local else NETWORK
         self._environment = (
             os.environ | credentials.environment(source.url) | {"GIT_ALLOW_PROTOCOL": allowed}
         )
@@ -111,8 +112,24 @@ class Repository:
         self._git("checkout", "--progress", "--quiet", "--detach", commit, what=self._shown)
         if self._source.submodules:
             self._say("fetching its submodules")
-            options = ["--init", "--recursive", "--depth=1", "--progress"]
-            self._git("submodule", "update", *options, what=f"a submodule of {self._shown}")
+            self._have_submodules()
+
+    def _have_submodules(self) -> None:
+        """Those of the plugin's directory; of a directory that is part of one, all there are."""
+        path = self._source.path
+        for below in (["--", path], []) if path else ([],):
+            try:
+                options = ["--init", "--recursive", "--depth=1", "--progress"]
+                what = f"a submodule of {self._shown}"
+                self._git("submodule", "update", *options, *below, what=what)
+                return
+            except FetchFailed as error:
+                if below and "did not match any file" in str(error):
+                    continue
+                if error.reason == BAD_SOURCE:
+                    text = f"{error} (expected submodules with addresses on the network)"
+                    raise FetchFailed(BAD_SOURCE, text) from None
+                raise
 
     @property
     def _shown(self) -> str:
@@ -132,6 +149,7 @@ class Repository:
         code, said, told = _run(self._work, arguments, self._environment, self._watch)
         if code == 0:
             return said
+        told = told.replace(f"{self._work}/", "")  # nobody has ever seen that directory
         found = failure(told, what, self._credentials.secrets)
         if found.reason == AUTH_FAILED:
             raise FetchFailed(AUTH_FAILED, f"{found} ({self._had()})")

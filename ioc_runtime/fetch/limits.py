@@ -24,8 +24,8 @@ class Limits:
     transfer_bytes: int = 500 * MIB
     """On the disk while it is being fetched: the repository at one commit, packed and not."""
     seconds: float = 120.0
-    quiet: float = 20.0
-    """Seconds in which nothing arrives and nothing is said."""
+    quiet: float = 15.0
+    """Seconds in which nothing arrives and nothing is said: within 30 s it stands in the status."""
 
 
 class Watch:

@@ -8,6 +8,7 @@ from typing import Final
 
 from ioc_runtime.fetch.failure import (
     AUTH_FAILED,
+    BAD_SOURCE,
     DISK_FULL,
     FETCH_FAILED,
     HOST_KEY_MISMATCH,
@@ -22,6 +23,11 @@ LONGEST: Final = 300
 
 # In this order: a server that cannot be trusted is told before one that refuses.
 _SIGNS: Final[tuple[tuple[str, str], ...]] = (
+    (
+        BAD_SOURCE,
+        r"transport '.*' not allowed|no url found for submodule|invalid value for '?submodule|"
+        r"not a valid path|not to be a symbolic link",
+    ),
     (
         HOST_KEY_MISMATCH,
         r"host key verification failed|remote host identification has changed|"
@@ -48,7 +54,7 @@ _SIGNS: Final[tuple[tuple[str, str], ...]] = (
         r"connection refused|no route to host|network is unreachable|couldn't connect|"
         r"failed to connect|connection reset|connection closed|broken pipe|early eof|"
         r"returned error: 5\d\d|empty reply|hung up|not exported|"
-        r"transport '.*' not allowed|unable to find remote helper|unable to look up|"
+        r"unable to find remote helper|unable to look up|"
         r"no such file or directory|does not exist",
     ),
 )

@@ -9,6 +9,7 @@
 | `a_node_can_run` | the same, for one with a node |
 | `operator` | an operator of the checkout that leads in `rig`, with the shipped role |
 | `tasks` | a new namespace of `rig` to apply tasks in; its invariants are checked at the end |
+| `host`, `repo` | a Git host that pods can reach, and a repository on it with a plugin in `guard` |
 | `namespace` | a new namespace in `rig` if the test has that, else in `cluster` |
 
 With `IOC_TEST_KUBECONFIG` the tests use that cluster and stay within namespaces of
@@ -28,12 +29,14 @@ from pathlib import Path
 
 import pytest
 
+from cluster.from_git import CODE
 from cluster.invariants import check
 from cluster.operator_process import install
 from cluster.quiet import check_quiet
 from cluster.rig import Rig, RigError, build, why_not
 from cluster.running import Operator
 from cluster.tasks import Tasks
+from support.git_host import GitHost, Repo, git_host
 
 PATIENCE = 240
 """Seconds for a test on a cluster: pods are started and ended in most of them."""
@@ -164,3 +167,18 @@ def tasks(rig: Rig, operator: Operator, namespace: str) -> Iterator[Tasks]:
     yield Tasks(rig.kubectl, namespace)
     check(rig.kubectl, namespace)
     check_quiet(rig, namespace)
+
+
+@pytest.fixture
+def host(rig: Rig, tmp_path: Path) -> Iterator[GitHost]:
+    """A Git host that pods can reach."""
+    with git_host(tmp_path / "host", rig.host_address) as host:
+        yield host
+
+
+@pytest.fixture
+def repo(host: GitHost) -> Repo:
+    """A repository on it, with a plugin."""
+    repo = host.repo("tasks")
+    repo.commit({"guard/guard.py": CODE.format(label="one")})
+    return repo

@@ -4,70 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster.from_git import (
+    CODE,
+    SOON,
+    assert_no_secret,
+    edit,
+    guard,
+    label,
+    secret,
+    source_of,
+)
 from cluster.invariants import check
 from cluster.pv import PvClient
-from cluster.rig import Rig, RigError
+from cluster.rig import Rig
 from cluster.running import Operator
 from cluster.tasks import API, Tasks, current, of, task
-from support.git_host import TOKEN, GitHost, Repo, git, git_host, keygen
-from support.package_index import PackageIndex
+from support.git_host import TOKEN, GitHost, Repo, git, keygen
 
 pytestmark = pytest.mark.timeout(420)
-
-SOON = 30.0
-"""Seconds until a reason has to stand in the status."""
-
-CODE = """
-from ioc_runtime import TaskBase
-
-class Guard(TaskBase):
-    def initialize(self):
-        self.set_output("label", "{label}")
-"""
-
-
-@pytest.fixture
-def host(rig: Rig, tmp_path: Path) -> Iterator[GitHost]:
-    """A Git host that pods can reach."""
-    with git_host(tmp_path / "host", rig.host_address) as host:
-        yield host
-
-
-@pytest.fixture
-def repo(host: GitHost) -> Repo:
-    repo = host.repo("tasks")
-    repo.commit({"guard/guard.py": CODE.format(label="one")})
-    return repo
-
-
-def guard(tasks: Tasks, url: str, name: str = "guard", **git_fields: Any) -> dict[str, Any]:
-    outputs = {"label": {"type": "string"}, "alarm": {"type": "bool"}}
-    source = {"url": url, "ref": "main", "path": "guard", "secretRef": {"name": "deploy"}}
-    return task(name, tasks.prefix(name), outputs=outputs, plugin={"git": source | git_fields})
-
-
-def secret(tasks: Tasks, files: dict[str, str], name: str = "deploy") -> None:
-    made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": files}
-    tasks.apply(made)
-
-
-def label(tasks: Tasks, name: str = "guard") -> str:
-    with PvClient(tasks.address(name)) as client:
-        return str(client.get(tasks.prefix(name) + "label"))
-
-
-def edit(tasks: Tasks, **fields: Any) -> None:
-    tasks.patch("guard", {"plugin": {"git": fields}})
-
-
-def source_of(found: dict[str, Any]) -> dict[str, Any]:
-    return found["status"].get("runtime", {}).get("source", {})
 
 
 def test_a_task_from_git_serves_and_says_its_commit(
@@ -84,6 +43,7 @@ def test_a_task_from_git_serves_and_says_its_commit(
     tasks.apply(by_ssh)
     tasks.ready("by-ssh")
     assert label(tasks, "by-ssh") == "one"
+    assert_no_secret(tasks, operator, TOKEN, host.key.read_text().splitlines()[3])
 
 
 def test_a_branch_that_moves_moves_no_pod_until_it_is_asked_for(
@@ -142,7 +102,7 @@ def test_a_source_that_is_not_to_be_had_leaves_the_last_good_one_running(
         message = tasks.stalled("guard", reason, patience=SOON)
         assert time.monotonic() - began < SOON
         assert "What ran before runs on." in message
-        assert_no_secret(tasks, TOKEN)  # while the pod that tries it is there
+        assert_no_secret(tasks, operator, TOKEN)  # while the pod that tries it is there
         pod = tasks.pod("guard")
         assert pod and pod["metadata"]["uid"] == uid, reason
         assert label(tasks) == "one"
@@ -153,7 +113,7 @@ def test_a_source_that_is_not_to_be_had_leaves_the_last_good_one_running(
     while tasks.list("job"):
         assert time.monotonic() < until, "the try is still there"
         time.sleep(0.2)
-    assert_no_secret(tasks, TOKEN)
+    assert_no_secret(tasks, operator, TOKEN)
 
 
 def test_a_first_start_without_its_source_says_why_and_goes_on_when_it_is_there(
@@ -226,25 +186,6 @@ def test_a_job_runs_the_commit_that_was_found_once_and_none_that_is_not_there(
     assert sorted(names) == ["scan-1", "scan-2"], "the try is gone"
 
 
-def assert_no_secret(tasks: Tasks, text: str) -> None:
-    """Nowhere that a person with a view of the namespace may look, but in the Secret."""
-    for kind in ("ioctask", "pod", "statefulset", "job", "configmap", "events"):
-        assert text not in tasks.run("get", kind, "-o", "yaml"), kind
-    for pod in tasks.list("pod"):
-        name = pod["metadata"]["name"]
-        containers = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
-        for container in containers:
-            try:
-                log = tasks.run("logs", name, "-c", container["name"], "--tail=1000")
-            except RigError as error:
-                # not begun yet; or the try was over, and its pod went while we looked
-                assert "waiting to start" in str(error) or "not found" in str(error)
-                continue
-            assert text not in log
-        mounts = pod["spec"]["containers"][0]["volumeMounts"]
-        assert "credentials" not in [mount["name"] for mount in mounts]
-
-
 def test_with_the_server_gone_a_new_pod_runs_the_commit_that_is_cached(
     installed: Path, rig: Rig, namespace: str, host: GitHost, repo: Repo, tmp_path: Path
 ):
@@ -273,53 +214,6 @@ def test_with_the_server_gone_a_new_pod_runs_the_commit_that_is_cached(
         assert source_of(tasks.ready("guard"))["commit"] == commit, "after a forced push"
         assert label(tasks) == "one"
         check(rig.kubectl, namespace)
-
-
-WITH_PACKAGE = """
-import tiny
-from ioc_runtime import TaskBase
-
-class Guard(TaskBase):
-    def initialize(self):
-        self.set_output("label", tiny.WORD)
-"""
-
-
-def test_packages_come_from_the_sites_index_by_a_container_that_sees_no_credentials(
-    operator: Operator, tasks: Tasks, host: GitHost, repo: Repo, rig: Rig
-):
-    with PackageIndex(address=rig.host_address) as index:
-        index.add("tiny", "1.0", files={"tiny.py": "WORD = 'installed'\n"})
-        index.account = ("reader", "index-p4ssword-0815")
-        where = rig.host_address
-        netrc = f"machine {where} login reader password {index.account[1]}\n"
-        config = f"[global]\nindex-url = {index.url}\ntrusted-host = {where}\n"
-        secret(tasks, {"pip.conf": config, "netrc": netrc}, "ioc-plugin-index")
-        repo.commit({"guard/guard.py": WITH_PACKAGE})
-        secret(tasks, host.token_files())
-        made = guard(tasks, host.https_url("tasks"))
-        made["spec"]["plugin"]["requirements"] = ["tiny>=1,<2"]
-        tasks.apply(made)
-        uid = tasks.ready("guard")["status"]["pod"]["uid"]
-        assert label(tasks) == "installed"
-        pod = tasks.pod("guard")
-        assert pod is not None
-        seen = {
-            each["name"]: {mount["name"] for mount in each["volumeMounts"]}
-            for each in [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
-        }
-        assert {name for name, mounts in seen.items() if "credentials" in mounts} == {"fetch"}
-        assert {name for name, mounts in seen.items() if "index" in mounts} == {"install"}
-
-        tasks.patch("guard", {"plugin": {"requirements": ["no-such-package-here"]}})
-        message = tasks.stalled("guard", "RequirementNotFound")
-        assert "no-such-package-here" in message
-        tasks.patch("guard", {"plugin": {"requirements": ["numpy<1"]}})
-        message = tasks.stalled("guard", "RequirementConflict")
-        assert "numpy" in message and "What ran before runs on." in message
-        assert tasks.uid("guard") == uid
-        assert_no_secret(tasks, index.account[1])
-        assert_no_secret(tasks, TOKEN)
 
 
 def test_a_directory_written_for_iocmng_runs_from_git_without_an_edit(

@@ -73,6 +73,23 @@ class Repo:
         self.push(branch)
         return git(self.checkout, "rev-parse", "HEAD")
 
+    def submodules(
+        self, parts: dict[str, tuple[str, str]], update: str = "", branch: str = "main"
+    ) -> str:
+        """Commit that the directories are these addresses at these commits; the commit."""
+        run = f"\tupdate = !{update}\n" if update else ""
+        written = [
+            f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n{run}'
+            for path, (url, _) in parts.items()
+        ]
+        self.write({".gitmodules": "".join(written)})
+        git(self.checkout, "add", "--all")  # drops those of before: they are not checked out
+        for path, (_, commit) in parts.items():
+            git(self.checkout, "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
+        git(self.checkout, "commit", "-q", "-m", "parts")
+        self.push(branch)
+        return git(self.checkout, "rev-parse", "HEAD")
+
     def push(self, branch: str = "main") -> None:
         """Force the branch to where the checkout is."""
         git(self.checkout, "push", "-q", "--force", "origin", f"HEAD:refs/heads/{branch}")

@@ -141,14 +141,14 @@ def make_wheel(
     return packed.getvalue()
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path]:
-    """An authority's certificate, and key and certificate of a server on 127.0.0.1."""
+def make_certificate(directory: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
+    """An authority's certificate, and key and certificate of a server at this address."""
     authority, server = directory / "ca.pem", directory / "server.pem"
     new = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN="
     for command in (
         f"{new}authority -keyout {authority}.key -out {authority}",
         f"{new}server -keyout {server}.key -out {server} -CA {authority} -CAkey {authority}.key "
-        "-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE",
+        f"-addext subjectAltName=IP:{address} -addext basicConstraints=critical,CA:FALSE",
     ):
         subprocess.run(command.split(), check=True, capture_output=True, timeout=30)
     server.write_bytes(server.read_bytes() + Path(f"{server}.key").read_bytes())

@@ -67,34 +67,54 @@ def test_submodules_come_if_asked_for_and_only_over_the_network(
     trusted: Place, host: GitHost, repo: Repo
 ):
     part = host.repo(f"{repo.name}-part")
-    part.commit({"part.py": "X = 1\n"})
+    commit = part.commit({"part.py": "X = 1\n"})
     url = host.https_url(repo.name)
-    modules = '[submodule "part"]\n\tpath = part\n\turl = {}\n'
-    commit = git(part.checkout, "rev-parse", "HEAD")
-    git(repo.checkout, "update-index", "--add", "--cacheinfo", f"160000,{commit},part")
-    repo.write({".gitmodules": modules.format(host.https_url(part.name))})
-    git(repo.checkout, "add", ".gitmodules")
-    git(repo.checkout, "commit", "-q", "-m", "part")
-    repo.push()
+    repo.submodules({"part": (host.https_url(part.name), commit)})
     trusted.fetch(url)
     assert "part/part.py" not in trusted.files()
     trusted.into = trusted.root / "again"
     assert "source" in trusted.fetch(url, submodules=True), trusted.said
     assert "part/part.py" in trusted.files()
 
+    trusted.into = trusted.root / "hostile"
     for hostile in (
         str(part.bare),
         f"file://{part.bare}",
         f"ext::sh -c touch {trusted.root}/pwned",
+        f"--upload-pack=touch {trusted.root}/pwned",
+        "",
     ):
-        repo.write({".gitmodules": modules.format(hostile)})
-        git(repo.checkout, "add", ".gitmodules")
-        git(repo.checkout, "commit", "-q", "-m", "hostile")
-        repo.push()
-        trusted.into = trusted.root / "hostile"
+        repo.submodules({"part": (hostile, commit)})
         error = trusted.fetch(url, submodules=True)
-        assert error["say"] == "error", hostile
+        assert error["reason"] == "BadSource", (hostile, error)
+        assert "on the network" in error["text"] and ".git-" not in error["text"]
         assert not (trusted.root / "pwned").exists()
+    repo.submodules({"part": (host.https_url(part.name), commit)}, f"touch {trusted.root}/pwned")
+    assert trusted.fetch(url, submodules=True)["reason"] == "BadSource"
+    assert not (trusted.root / "pwned").exists()
+
+
+def test_of_submodules_those_below_the_path_come_and_the_others_harm_nobody(
+    trusted: Place, host: GitHost, repo: Repo
+):
+    part = host.repo(f"{repo.name}-part")
+    commit = part.commit({"part.py": "X = 1\n", "inner/inner.py": "Y = 2\n"})
+    beside = f"../{part.name}.git"
+    url = host.https_url(repo.name)
+    gone = (host.https_url("gone"), commit)
+    repo.submodules({"tasks/guard/part": (beside, commit), "other": gone})
+    trusted.fetch(url, submodules=True, path="tasks/guard")
+    assert trusted.files() == ["guard.py", "part/inner/inner.py", "part/part.py"]
+    trusted.into = trusted.root / "all"
+    assert trusted.fetch(url, submodules=True)["reason"] == "SourceNotFound"
+    repo.submodules({"tasks/guard/part": (beside, commit)})
+    for path, expected in (
+        ("tasks/guard/part", ["inner/inner.py", "part.py"]),
+        ("tasks/guard/part/inner", ["inner.py"]),
+    ):
+        trusted.into = trusted.root / path.replace("/", "-")
+        trusted.fetch(url, submodules=True, path=path)
+        assert trusted.files() == expected
 
 
 # pinned, and not
