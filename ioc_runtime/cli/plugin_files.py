@@ -21,12 +21,17 @@ Look = dict[Path, tuple[int, ...]]
 class PluginFiles:
     """What the files below a directory held when the process was started."""
 
-    def __init__(self, root: Path | None, besides: Path | None = None) -> None:
+    def __init__(
+        self, root: Path | None, besides: Path | None = None, requirements: str | None = None
+    ) -> None:
         """
         :param root: None: there is no directory, and so never a change
         :param besides: a file that somebody else looks after: the manifest
+        :param requirements: the file of `requirementsFrom`; the `.txt` files beside it, which
+            it may include, count too
         """
         self._root, self._besides = root, besides and besides.resolve()
+        self._lists = root and requirements and (root / requirements).parent
         self._held = self._holds(self.look())
 
     def look(self) -> Look:
@@ -58,7 +63,10 @@ class PluginFiles:
             folders[:] = sorted(name for name in folders if _belongs(Path(directory, name)))
             for name in sorted(names):
                 path = Path(directory, name)
-                if _is_read(name) and not (self._besides and path.resolve() == self._besides):
+                listed = path.parent == self._lists and path.suffix == ".txt"
+                if not (_is_read(name) or (listed and not _is_another(name))):
+                    continue
+                if not (self._besides and path.resolve() == self._besides):
                     count += 1
                     if count > MOST:
                         return
@@ -77,9 +85,12 @@ class PluginFiles:
 
 def _is_read(name: str) -> bool:
     """Whether the loader, or the plugin, reads a file of this name; no editor's temporary one."""
-    if name.startswith((".", "#", "test_")) or name.endswith("~") or name == "conftest.py":
-        return False
-    return os.path.splitext(name)[1] in SUFFIXES
+    return not _is_another(name) and os.path.splitext(name)[1] in SUFFIXES
+
+
+def _is_another(name: str) -> bool:
+    """A test, or what an editor leaves."""
+    return name.startswith((".", "#", "test_")) or name.endswith("~") or name == "conftest.py"
 
 
 def _belongs(folder: Path) -> bool:

@@ -150,8 +150,10 @@ def check(plan: Plan, made_ready: Sequence[str] = ()) -> None:
 
 
 def _plugin_files(plan: Plan, file: Path) -> PluginFiles:
-    directory = plan.plugin.directory if plan.plugin is not None else None
-    return PluginFiles(None if directory is None else Path(directory), file)
+    plugin = plan.plugin
+    if plugin is None or plugin.directory is None:
+        return PluginFiles(None, file)
+    return PluginFiles(Path(plugin.directory), file, plugin.requirements_from)
 
 
 def _names(files: list[str]) -> str:

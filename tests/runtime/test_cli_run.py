@@ -46,6 +46,8 @@ class Runs:
     def __init__(self, spawn: Spawn, env: EpicsEnv, directory: Path) -> None:
         self._spawn = spawn
         self.env = env
+        self.variables: dict[str, str] = {}
+        """What it finds in its environment beside EPICS."""
         self.prefix = env.prefix
         self.file = directory / "guard.yaml"
         self.file.write_text(MANIFEST % env.prefix)
@@ -59,7 +61,8 @@ class Runs:
         return started
 
     def iocctl(self, *words: str, place: int = 0) -> Spawned:
-        return self._spawn("-m", "ioc_runtime.cli", *words, env=self.env.server(place))
+        variables = self.env.server(place) | self.variables
+        return self._spawn("-m", "ioc_runtime.cli", *words, env=variables)
 
     def pv(self, *words: str) -> str:
         """Output of `iocctl pv`, which must go well."""

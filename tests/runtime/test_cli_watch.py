@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from runtime.test_cli_run import Runs
 from support.epics_env import EpicsEnv
+from support.package_index import PackageIndex
 from support.spawn import Spawn, Spawned
 
 MANIFEST = """\
@@ -134,3 +136,55 @@ def test_another_set_of_pvs_starts_it_anew_and_one_that_ends_at_once_waits(watch
     settled(task, "restarted: ", 2)
     assert watched.shows("twice", r"\b9\b")
     assert task.stop() == 0
+
+
+WITH_PACKAGE = """\
+import alpha
+from ioc_runtime import TaskBase
+
+class Guard(TaskBase):
+    def initialize(self):
+        self.set_output("twice", float(alpha.version))
+"""
+
+
+@pytest.mark.timeout(150)
+def test_other_requirements_are_installed_and_tried_before_it_starts_anew(watched: Watched):
+    with PackageIndex() as index:
+        for version in ("1.0", "2.0", "3.0"):
+            index.add("alpha", version)
+        index.add("alpha", "4.0", files={"alpha.py": "1 / 0\n"})
+        watched.variables = {
+            "PIP_INDEX_URL": index.url,
+            "PIP_TRUSTED_HOST": "127.0.0.1",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_RETRIES": "0",
+            "UV_HTTP_RETRIES": "0",
+        }
+        source = "plugin: {image: {path: .}"
+        manifest = watched.file.read_text()
+
+        def wants(text: str) -> None:
+            watched.file.write_text(manifest.replace(source, f"{source}, {text}"))
+
+        watched.save("guard.py", WITH_PACKAGE)
+        wants("requirements: [alpha==1.0]")
+        task = watched("--watch")
+        assert watched.shows("twice", r"\b1\b")
+        wants("requirements: [alpha==9.0]")
+        task.wait_for("RequirementNotFound")
+        wants("requirements: [alpha==4.0]")
+        task.wait_for("ZeroDivisionError")
+        settled(task, "the last good one runs on", 2)
+        assert count(task, " starts: ") == 1
+        assert watched.shows("twice", r"\b1\b")
+        wants("requirements: [alpha==2.0]")
+        task.wait_for("restarted: plugin.requirements")
+        assert watched.shows("twice", r"\b2\b")
+        watched.save("requirements.txt", "alpha==2.0\n")
+        wants("requirementsFrom: requirements.txt")
+        settled(task, "restarted: ", 2)
+        watched.save("requirements.txt", "alpha==3.0\n")
+        task.wait_for("restarted: requirements.txt changed, ")
+        assert watched.shows("twice", r"\b3\b")
+        assert task.stop() == 0

@@ -71,6 +71,17 @@ def test_what_is_no_code_of_the_plugin_does_not_count(place: Path, name: str):
     assert changed(files) == []
 
 
+def test_lists_of_requirements_count_where_the_plugin_takes_them_from_one(place: Path):
+    files = PluginFiles(place, place / "task.yaml", "requirements.txt")
+    others = PluginFiles(place, place / "task.yaml")
+    (place / "requirements.txt").write_text("-r more.txt\n")
+    (place / "more.txt").write_text("lmfit\n")
+    (place / "lib" / "notes.txt").write_text("not one of them\n")
+    (place / ".requirements.txt").write_text("an editor's\n")
+    assert changed(files) == ["more.txt", "requirements.txt"]
+    assert changed(others) == []
+
+
 def test_a_directory_that_is_not_there_or_went_is_no_fault(place: Path):
     assert changed(PluginFiles(None)) == []
     assert changed(PluginFiles(place / "nowhere")) == []
