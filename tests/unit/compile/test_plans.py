@@ -31,6 +31,14 @@ def test_an_example_passes_without_a_warning_and_survives_json(path: Path):
         assert from_json(to_json(one.plan)) == one.plan
 
 
+def test_the_example_from_git_names_a_secret_and_packages():
+    (one,) = compile_text((FOLDER / "beam-fit.yaml").read_text())
+    plugin = one.plan.plugin
+    assert plugin is not None and plugin.source is not None
+    assert plugin.source["git"]["secretRef"] == {"name": "deploy-key"}
+    assert plugin.requirements
+
+
 def test_the_example_of_the_design_becomes_the_plan_it_describes():
     (one,) = compile_text(GUARD.read_text())
     plan = one.plan
