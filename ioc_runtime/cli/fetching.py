@@ -28,7 +28,8 @@ def is_needed(plan: Plan) -> bool:
     plugin = plan.plugin
     if plugin is None:
         return False
-    return bool(plugin.source or plugin.requirements or plugin.requirements_from)
+    elsewhere = plugin.source is not None and "builtin" not in plugin.source
+    return bool(elsewhere or plugin.requirements or plugin.requirements_from)
 
 
 def completed(plan: Plan, made_ready: Sequence[str]) -> Plan:

@@ -21,6 +21,9 @@ def compile_job(spec: JobSpec, collector: Collector) -> plan.Job:
     elif spec.function is not None and spec.plugin.class_name is not None:
         expected = f"no function beside plugin.class ({spec.plugin.class_name})"
         collector.wrong(("spec", "function"), spec.function, expected)
+    if spec.plugin is not None and spec.plugin.builtin is not None:
+        expected = "code of your own: those that the runtime brings are for tasks"
+        collector.wrong(("spec", "plugin", "builtin"), spec.plugin.builtin, expected)
     if spec.function is not None and (spec.init_args.by_position or spec.init_args.by_name):
         expected = "nothing here: a function has no initialize, a class has"
         collector.wrong(("spec", "initArgs"), NOTHING, expected)

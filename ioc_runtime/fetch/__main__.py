@@ -87,7 +87,7 @@ def _code(plugin: Plugin, options: argparse.Namespace) -> dict[str, Any]:
             text = f"the ConfigMap {name!r} is not there, or has no key that ends in .py"
             raise FetchFailed(SOURCE_NOT_FOUND, text)
         return {"directory": str(options.files)}
-    if source:
+    if source and "builtin" not in source:
         raise FetchFailed(BAD_SOURCE, f"a source of kind {next(iter(source))} cannot be fetched")
     return {"directory": plugin.directory}
 

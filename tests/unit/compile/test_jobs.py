@@ -145,6 +145,11 @@ def test_what_is_not_built_is_refused_with_that_word(spec: str, path: str, words
             "no function beside plugin.class (Scan)",
         ),
         (
+            "plugin: {builtin: simulation}",
+            "spec.plugin.builtin",
+            "code of your own: those that the runtime brings are for tasks",
+        ),
+        (
             "function: not a name",
             "spec.function",
             "a name of letters, digits and _, not starting with a digit",
