@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from ioc_runtime.plan import Plan
 from ioc_runtime.spec.problem import NOTHING, ManifestError, Problem
 
 CONFIGS: Final = ("config.yaml", "config.yml", "config.json")
+REQUIREMENTS: Final = "requirements.txt"
 MOST_MODULES: Final = 200
 LARGEST_MODULE: Final = 2**20
 
@@ -68,7 +70,24 @@ def convert_directory(
     found = read_directory(config, class_name, findings)
     if found is None:
         raise ManifestError(findings.problems)
+    if found.code is not None and not found.code.bare and wants_packages(config.parent):
+        wanted = replace(wanted, source={**(wanted.source or {}), "requirementsFrom": REQUIREMENTS})
+        text = (
+            f"packages of {REQUIREMENTS}: installed before it starts, beside what the runtime's "
+            "image has; what contradicts that is refused"
+        )
+        findings.note((), text, ("spec", "plugin"))
     return convert(found.config, found.code, wanted, findings)
+
+
+def wants_packages(directory: Path) -> bool:
+    """Whether a requirements.txt names packages: a server of iocmng has installed those."""
+    try:
+        text = (directory / REQUIREMENTS).read_text("utf-8-sig", errors="replace")
+    except OSError:
+        return False
+    lines = (line.partition("#")[0].strip().lower() for line in text.splitlines())
+    return any(line and not re.match(r"iocmng\b", line) for line in lines)
 
 
 def complete_plan(directory: Path, manifest: Mapping[str, Any]) -> tuple[Plan, tuple[Note, ...]]:
@@ -107,6 +126,9 @@ def complete_plan(directory: Path, manifest: Mapping[str, Any]) -> tuple[Plan, t
     if made["kind"] != manifest["kind"]:
         expected = f"a class of an {manifest['kind']}, as the manifest says"
         findings.wrong((), made["kind"], expected)
+    if plugin.requirements_from is None and not plugin.requirements and wants_packages(directory):
+        text = "are not installed: the manifest has no plugin.requirementsFrom"
+        findings.note((), f"packages of {REQUIREMENTS} {text}")
     if found.config.get("prefix"):
         text = f"{stub.plan.prefix} is the prefix: the manifest says it, not this file"
         findings.note(("prefix",), text)

@@ -190,6 +190,7 @@ def _from_git(
             "of the plugin's name: if its config has a `prefix` of its own, put that here",
         ),
         ("plugin", "inputs, outputs and rules come from the plugin's config.yaml"),
+        ("plugin", "if it has a requirements.txt, write requirementsFrom: requirements.txt"),
     )
     for key, text in notes:
         path = (key,) if key == "kind" else ("spec", key)

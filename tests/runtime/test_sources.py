@@ -72,3 +72,29 @@ def test_the_simulation_runs_here_too_with_packages_or_without(
         for run in runs:
             assert run.wait(40) == 0, run.report("did not run")
             assert run.output.count("output lamp LIT") > 1, run.report("did not move")
+
+
+@pytest.mark.timeout(90)
+def test_a_directory_for_iocmng_gets_the_packages_of_its_requirements(
+    spawn: Spawn, epics_env: EpicsEnv, tmp_path: Path
+):
+    place = tmp_path / "mine"
+    place.mkdir()
+    (place / "config.yaml").write_text(
+        "arguments:\n  outputs:\n    lamp: {type: bool, znam: DARK, onam: LIT}\n"
+    )
+    (place / "requirements.txt").write_text("iocmng>=2.7\nalpha==1.5\n")
+    (place / "mine.py").write_text(
+        "import alpha\nfrom iocmng import TaskBase\n\n"
+        "class Mine(TaskBase):\n    def initialize(self):\n"
+        "        self.set_pv('lamp', alpha.version == '1.5')\n"
+        "    def execute(self): pass\n    def cleanup(self): pass\n"
+    )
+    with PackageIndex() as index:
+        index.add("alpha", "1.5")
+        variables = {"PIP_INDEX_URL": index.url, "PIP_TRUSTED_HOST": "127.0.0.1"}
+        words = ["run", str(place), "--prefix", epics_env.prefix, "--for", "1"]
+        run = spawn("-m", "ioc_runtime.cli", *words, env=epics_env.server(0) | variables)
+        assert run.wait(40) == 0, run.report("did not run")
+    assert "output lamp LIT" in run.output
+    assert "iocmng is not installed, the runtime has its names" in run.errors

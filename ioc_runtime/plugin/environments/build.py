@@ -19,7 +19,7 @@ from ioc_runtime.plugin.environments.running import run
 from ioc_runtime.plugin.environments.store import Limits, Store, Stored, remove, sizes
 from ioc_runtime.plugin.environments.tool import Tool, find_tool
 from ioc_runtime.plugin.environments.turns import turn
-from ioc_runtime.plugin.environments.wanted import Asked, Wanted, asked, key
+from ioc_runtime.plugin.environments.wanted import PROVIDED, Asked, Wanted, asked, key
 from ioc_runtime.requirement import normal
 
 DEFAULT: Final = Limits()
@@ -57,7 +57,7 @@ def build(
     :raises EnvironmentFailed: nothing is left of what was begun
     """
     began = time.monotonic()
-    every = asked(wanted)
+    every = _missing(asked(wanted), say)
     name = key(wanted, every)
     store = Store(cache)
     if found := store.find(name):
@@ -85,6 +85,15 @@ def build(
     environment = _environment(built, False, began)
     say(f"environment {name[:12]}: built in {environment.seconds:.1f} s")
     return environment
+
+
+def _missing(every: tuple[Asked, ...], say: Callable[[str], None]) -> tuple[Asked, ...]:
+    for item in every:
+        if item.requirement.name in PROVIDED:
+            say(
+                f"{item.where}: {item.requirement.name} is not installed, the runtime has its names"
+            )
+    return tuple(item for item in every if item.requirement.name not in PROVIDED)
 
 
 def _environment(stored: Stored, hit: bool, began: float) -> Environment:

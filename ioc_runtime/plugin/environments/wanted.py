@@ -20,6 +20,8 @@ LAYOUT: Final = "1"
 MOST_BYTES: Final = 256 * 1024
 MOST_LINES: Final = 1000
 MOST_FILES: Final = 20
+PROVIDED: Final = frozenset({"iocmng"})
+"""What a plugin finds here without it: the names of `import iocmng` are the runtime's own."""
 _HASH: Final = re.compile(r"\s--hash=sha256:([0-9a-f]{64})")
 
 

@@ -141,3 +141,30 @@ def test_other_names_of_the_config_are_found(tmp_path):
     for name in ("config.json", "config.yml", "config.yaml"):
         (tmp_path / name).write_text("{}")
         assert config_of(tmp_path).name == name
+
+
+@pytest.mark.parametrize(
+    ("listed", "wants"),
+    [
+        ("numpy\n", True),
+        ("# of the server\niocmng>=2.7\nscipy  # a fit\n", True),
+        ("iocmng==2.7.9\n\n# nothing else\n", False),
+        ("", False),
+    ],
+)
+def test_packages_that_a_server_would_install_are_installed_here_too(tmp_path, listed, wants):
+    config = directory(tmp_path, CONFIG, mine=CODE)
+    (tmp_path / "requirements.txt").write_text(listed)
+    converted = convert_directory(config, Wanted("mine", source=IMAGE))
+    plugin = converted.compiled.plan.plugin
+    assert plugin.requirements_from == ("requirements.txt" if wants else None)
+    words = "packages of requirements.txt"
+    assert [words in str(note) for note in converted.notes].count(True) == wants
+
+    _, notes = complete_plan(tmp_path, manifest(tmp_path))
+    assert [f"{words} are not installed" in str(note) for note in notes].count(True) == wants
+    given = manifest(tmp_path)
+    given["spec"]["plugin"]["requirementsFrom"] = "requirements.txt"
+    plan, notes = complete_plan(tmp_path, given)
+    assert plan.plugin.requirements_from == "requirements.txt"
+    assert words not in "".join(map(str, notes))
