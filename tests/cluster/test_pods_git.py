@@ -69,6 +69,18 @@ def test_a_branch_that_moves_moves_no_pod_until_it_is_asked_for(
     assert source_of(found)["commit"] == second
     assert label(tasks) == "two"
 
+    edit(tasks, ref="main")
+    tasks.patch("guard", {"plugin": {"updatePolicy": "OnRestart"}})
+    uid = tasks.ready("guard")["status"]["pod"]["uid"]
+    third = repo.commit({"guard/guard.py": CODE.format(label="three")})
+    time.sleep(1.0)
+    assert label(tasks) == "two", "only at a restart"
+    tasks.run("delete", "pod", "guard-0")
+    found = tasks.wait(lambda t: t["status"].get("pod", {}).get("uid") not in (None, uid), "guard")
+    found = tasks.ready("guard")
+    assert source_of(found)["commit"] == third
+    assert label(tasks) == "three"
+
 
 def test_a_source_that_is_not_to_be_had_leaves_the_last_good_one_running(
     operator: Operator, tasks: Tasks, host: GitHost, repo: Repo, tmp_path: Path
