@@ -26,7 +26,9 @@ _SIGNS: Final[tuple[tuple[str, str], ...]] = (
     (
         BAD_SOURCE,
         r"transport '.*' not allowed|no url found for submodule|invalid value for '?submodule|"
-        r"not a valid path|not to be a symbolic link",
+        r"not a valid path|not to be a symbolic link|"
+        # A clone looks for a path before it asks whether a path is allowed.
+        r"repository '[^':]*' does not exist",
     ),
     (
         HOST_KEY_MISMATCH,

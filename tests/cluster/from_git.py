@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
-from cluster.invariants import runs
+from cluster.invariants import condition, runs
 from cluster.pv import PvClient
 from cluster.rig import RigError
 from cluster.running import Operator
-from cluster.tasks import Tasks, task
+from cluster.tasks import Tasks, current, of, task
 
 SOON: Final = 30.0
-"""Seconds until a reason has to stand in the status."""
+"""Seconds until a reason has to stand in the status, once a pod has begun to fetch."""
+PATIENCE: Final = 180.0
+"""Seconds for that pod to begin, on a machine that has other work."""
 
 CODE: Final = """
 from ioc_runtime import TaskBase
@@ -40,6 +43,33 @@ def label(tasks: Tasks, name: str = "guard") -> str:
 
 def edit(tasks: Tasks, name: str = "guard", **fields: Any) -> None:
     tasks.patch(name, {"plugin": {"git": fields}})
+
+
+def told(tasks: Tasks, name: str, reason: str, kind: str = "ioctask") -> str:
+    """The message of Stalled, which has to come within `SOON`."""
+    began, until = None, time.monotonic() + PATIENCE
+    while True:
+        found = tasks.get(kind, name)
+        stalled = of(found, "Stalled")
+        if current(found) and stalled.get("reason") == reason:
+            return str(stalled["message"])
+        now = time.monotonic()
+        if began is None and _begun(tasks, name):
+            began = now
+        late = now > until or (began is not None and now - began > SOON)
+        assert not late, f"{name} is not Stalled by {reason}: {found.get('status')}"
+        time.sleep(0.2)
+
+
+def _begun(tasks: Tasks, name: str) -> bool:
+    """Whether a pod that does not serve yet runs its first container, or has run it."""
+    for pod in tasks.list("pod", "-l", f"app.kubernetes.io/instance={name}"):
+        fetch = pod["status"].get("initContainerStatuses", [])[:1]
+        goes = any("waiting" not in each["state"] or each["restartCount"] for each in fetch)
+        if goes and not pod["metadata"].get("deletionTimestamp"):
+            if condition(pod, "Ready") != "True":
+                return True
+    return False
 
 
 def source_of(found: dict[str, Any]) -> dict[str, Any]:

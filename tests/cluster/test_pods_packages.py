@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cluster.from_git import SOON, assert_no_secret, guard, label, secret, source_of
+from cluster.from_git import assert_no_secret, guard, label, secret, source_of, told
 from cluster.invariants import check
 from cluster.rig import Rig
 from cluster.running import Operator
-from cluster.tasks import API, Tasks, current, of
+from cluster.tasks import API, Tasks, of
 from support.git_host import TOKEN, GitHost, Repo
 from support.package_index import PackageIndex, make_certificate
 
@@ -72,14 +72,14 @@ def test_packages_come_from_the_sites_index_by_a_container_that_sees_no_credenti
         assert {name for name, mounts in seen.items() if "index" in mounts} == {"install"}
 
         tasks.patch("guard", {"plugin": {"requirements": ["no-such-package-here"]}})
-        message = tasks.stalled("guard", "RequirementNotFound")
+        message = told(tasks, "guard", "RequirementNotFound")
         assert "no-such-package-here" in message
         tasks.patch("guard", {"plugin": {"requirements": ["numpy<1"]}})
-        message = tasks.stalled("guard", "RequirementConflict")
+        message = told(tasks, "guard", "RequirementConflict")
         assert "numpy" in message and "What ran before runs on." in message
         secret(tasks, {"netrc": netrc.replace(PASSWORD, f"{PASSWORD}-of-old")}, NAME)
         tasks.patch("guard", {"plugin": {"requirements": ["tiny==1.0"]}})
-        tasks.stalled("guard", "IndexUnreachable")
+        told(tasks, "guard", "IndexUnreachable")
         assert tasks.uid("guard") == uid
         assert_no_secret(tasks, operator, PASSWORD, TOKEN)
 
@@ -102,17 +102,17 @@ def test_rows_98_to_100_jobs_at_once_fail_fast_then_share_one_build_and_a_later_
         secret(tasks, host.token_files())
         tasks.apply(*(_job(tasks, name, host) for name in three))
         for name in three:
-            tasks.wait(_stalled("RequirementNotFound"), name, "iocjob", patience=SOON)
+            told(tasks, name, "RequirementNotFound", "iocjob")
         assert index.downloads("tiny") == 0
         index.add("tiny", "1.0", files={"tiny.py": "WORD = 'built'\n"})
         for name in three:  # the kubelet tries again after 10 or 20 s
-            found = tasks.wait(lambda t: of(t, "Complete"), name, "iocjob", patience=90)
+            found = tasks.wait(lambda t: of(t, "Complete"), name, "iocjob", patience=180)
             assert found["status"]["run"]["result"]["data"] == {"word": "built"}
         assert index.downloads("tiny") == 1
 
         asked = len(index.asked)
         tasks.apply(_job(tasks, "four", host))
-        found = tasks.wait(lambda t: of(t, "Complete"), "four", "iocjob", patience=60)
+        found = tasks.wait(lambda t: of(t, "Complete"), "four", "iocjob", patience=180)
         assert source_of(found)["commit"]
         assert len(index.asked) == asked, "nobody was asked for anything"
         (pod,) = tasks.list("pod", "-l", "job-name=four-1")
@@ -126,7 +126,3 @@ def _job(tasks: Tasks, name: str, host: GitHost) -> dict[str, Any]:
     plugin = {"git": git | {"secretRef": {"name": "deploy"}}, "requirements": ["tiny"]}
     spec = {"prefix": tasks.prefix(name), "plugin": plugin}
     return {"apiVersion": API, "kind": "IocJob", "metadata": {"name": name}, "spec": spec}
-
-
-def _stalled(reason: str) -> Any:
-    return lambda found: current(found) and of(found, "Stalled").get("reason") == reason

@@ -34,6 +34,7 @@ def git(where: Path, *arguments: str) -> str:
         "PATH": os.environ["PATH"],
         "HOME": str(where),
         "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,  # a hostile repository may bring one
         "GIT_AUTHOR_NAME": "A",
         "GIT_AUTHOR_EMAIL": "a@example.org",
         "GIT_COMMITTER_NAME": "A",

@@ -79,6 +79,7 @@ def test_submodules_come_if_asked_for_and_only_over_the_network(
     trusted.into = trusted.root / "hostile"
     for hostile in (
         str(part.bare),
+        "/nowhere/part.git",
         f"file://{part.bare}",
         f"ext::sh -c touch {trusted.root}/pwned",
         f"--upload-pack=touch {trusted.root}/pwned",
