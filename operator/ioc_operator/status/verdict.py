@@ -199,11 +199,14 @@ def of_containers(view: View, _report: Report) -> Verdict | None:
 
 def _of_pods_containers(one: Pod) -> Verdict | None:
     """The first container that cannot get on."""
-    every = [*one.inits, *([one.container] if one.container else [])]
-    for container in every:
-        if trouble := _waiting(container) or (None if one.ready else _crashing(container)):
+    for container in one.inits:
+        # What fetches may take long to fail: its reason is told while it is tried again.
+        if trouble := _waiting(container) or _crashing(container, 1 if _own(container) else None):
             return trouble
-    return None
+    main = one.container
+    if main is None:
+        return None
+    return _waiting(main) or (None if one.ready else _crashing(main))
 
 
 def _was_ready(pod: Pod, container: Container) -> bool:
@@ -232,17 +235,23 @@ def _waiting(container: Container) -> Verdict | None:
     return None
 
 
-def _crashing(container: Container) -> Verdict | None:
+def _crashing(container: Container, restarts: int | None = None) -> Verdict | None:
     last = container.ended or container.last
-    again = container.restarts >= CRASH_LOOP_RESTARTS and not container.ready
+    enough = CRASH_LOOP_RESTARTS if restarts is None else restarts
+    again = container.restarts >= enough and not container.ready
     return _crash_loop(container) if again and last is not None and last.exit_code != 0 else None
 
 
-def _crash_loop(container: Container) -> Verdict:
+def _own(container: Container) -> str | None:
+    """The reason that its last end gave, if it is one of ours."""
     last = container.ended or container.last
     own = termination(last.message).get("reason") if last else None
-    reason = own if isinstance(own, str) and own in OWN_REASONS else c.CRASH_LOOP
-    again = f"restarted {container.restarts} times"
+    return own if isinstance(own, str) and own in OWN_REASONS else None
+
+
+def _crash_loop(container: Container) -> Verdict:
+    reason = _own(container) or c.CRASH_LOOP
+    again = f"restarted {container.restarts} time{'s' * (container.restarts != 1)}"
     words = last_words(container)
     return _stalled(reason, f"{again}; last end: {words}" if words else again)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ioc_operator.status import ApplyError, Conflict, Facts, View, task_status
+from ioc_operator.status.pod import Container
 from unit.operator.views import (
     HASH,
     OTHER,
@@ -55,6 +57,12 @@ def test_the_first_status_is_in_progress_for_tools_that_wait():
     }
     assert status["observedGeneration"] == 1
     assert status["summary"]["state"] == "Unknown"
+
+
+def fetching(message: str, restarts: int) -> Container:
+    """An init container that has ended, and runs again."""
+    last = ended(15, message=message)
+    return container(name="fetch", ready=False, started=False, restarts=restarts, last=last)
 
 
 STORIES: dict[str, tuple[View, str, str, str]] = {
@@ -114,6 +122,22 @@ STORIES: dict[str, tuple[View, str, str, str]] = {
             )
         ),
         *("False PluginFailed", "Stalled", "Stalled"),
+    ),
+    "a source that takes long to fail, while it is tried again": (
+        view(pod=starting(inits=(fetching('{"reason": "Timeout", "text": "silence"}', 1),))),
+        *("False Timeout", "Stalled", "Stalled"),
+    ),
+    "a source that has failed just now": (
+        view(pod=starting(inits=(fetching('{"reason": "Timeout", "text": "silence"}', 0),))),
+        *("False Starting", "Reconciling", "Pending"),
+    ),
+    "what fetches was killed once": (
+        view(pod=starting(inits=(fetching("", 1),))),
+        *("False Starting", "Reconciling", "Pending"),
+    ),
+    "a source that came at the second try": (
+        view(pod=starting(inits=(replace(fetching('{"reason": "Timeout"}', 1), ready=True),))),
+        *("False Starting", "Reconciling", "Pending"),
     ),
     "a first crash": (
         view(pod=starting(container=container(ready=False, started=False, ended=ended()))),
