@@ -191,6 +191,7 @@ class Rig:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
+            errors="replace",  # a log holds whatever a program has printed
             timeout=timeout,
         )
         if check and done.returncode != 0:
