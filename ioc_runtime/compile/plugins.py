@@ -39,6 +39,9 @@ def compile_plugin(spec: PluginSpec, file: str | None, collector: Collector) -> 
     if spec.builtin is not None and spec.builtin not in BUILTIN_PLUGINS:
         known = ", ".join(BUILTIN_PLUGINS)
         collector.wrong((*path, "builtin"), spec.builtin, f"one of {known}", BUILTIN_PLUGINS)
+    if spec.isolation == "process" and spec.functions:
+        expected = "no functions beside isolation: process: expressions call them in this process"
+        collector.wrong((*path, "functions"), spec.functions[0], expected)
     source = None
     if spec.inline is None and spec.image is None:
         source = spec.model_dump(mode="json", by_alias=True, include=set(given))

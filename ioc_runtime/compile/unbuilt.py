@@ -16,16 +16,11 @@ Part = tuple[str, Path, Callable[[Any], Any]]
 """Words for it, where it stands, and what tells whether it is used."""
 
 
-def _plugin(field: str) -> Callable[[Any], Any]:
-    return lambda spec: spec.plugin is not None and getattr(spec.plugin, field)
+def _apart(spec: Any) -> bool:
+    return spec.plugin is not None and spec.plugin.isolation == "process"
 
 
 _COMMON: Final[tuple[Part, ...]] = (
-    (
-        "plugins in a process of their own are",
-        ("plugin", "isolation"),
-        lambda spec: spec.plugin is not None and spec.plugin.isolation == "process",
-    ),
     (
         "access security files from a ConfigMap are",
         ("access", "configMap"),
@@ -35,6 +30,11 @@ _COMMON: Final[tuple[Part, ...]] = (
 _TASK: Final[tuple[Part, ...]] = (
     ("permits are", ("permits",), lambda spec: spec.permits),
     ("tests are", ("tests",), lambda spec: spec.tests),
+    (
+        "triggered cycles in a process of the plugin's own are",
+        ("plugin", "isolation"),
+        lambda spec: _apart(spec) and spec.mode == "triggered",
+    ),
 )
 _JOB: Final[tuple[Part, ...]] = (
     ("runs other than Running are", ("run",), lambda spec: spec.run != "Running"),
@@ -42,6 +42,7 @@ _JOB: Final[tuple[Part, ...]] = (
     ("code after an abort is", ("onAbort",), lambda spec: spec.on_abort),
     ("exclusive groups are", ("exclusive",), lambda spec: spec.exclusive),
     ("scans are", ("scan",), lambda spec: spec.scan is not None),
+    ("jobs in a process of their own are", ("plugin", "isolation"), _apart),
 )
 PARTS: Final = (*_TASK, *_COMMON)
 """Those of a task; the reference prints them."""

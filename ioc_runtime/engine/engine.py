@@ -266,6 +266,12 @@ class Engine(Evaluation):
         self._changed_many({o.name for o in ended if self._expire(o, out)}, out)
         return out
 
+    def plugin_began(self) -> list[Effect]:
+        """Another one has taken the place of a plugin that ended: it may write."""
+        out = self._event()
+        self._plugin_ended = False
+        return out
+
     # --- what the task asks
 
     @property

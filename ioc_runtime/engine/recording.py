@@ -34,7 +34,7 @@ MOST_MISMATCHES: Final = 100
 
 EVENTS: Final = frozenset(
     "start sample samples disconnected alive put write_setpoint write link_up clear reset "
-    "enable wake full_pass plugin_ended reload".split()
+    "enable wake full_pass plugin_ended plugin_began reload".split()
 )
 
 

@@ -47,6 +47,11 @@ class Loaded:
         return self.package.root if self.package else None
 
     @property
+    def name(self) -> str:
+        """Of its class."""
+        return self.cls.__name__
+
+    @property
     def asynchronous(self) -> bool:
         """Whether one of its hooks is `async def`: its thread then runs an event loop."""
         hooks = discover.hooks_of(self.cls)
@@ -81,8 +86,6 @@ def load(plan: Plan, *, directory: str | None = None, timeout: float = 30.0) -> 
     plugin = plan.plugin
     if plugin is None:
         raise PluginError("the task has no plugin")
-    if plugin.isolation == "process":
-        raise PluginError("plugin.isolation: process is not built yet: expected thread")
     if plugin.source and "builtin" in plugin.source:
         directory = str(Path(__file__).with_name("builtin") / str(plugin.source["builtin"]))
     if directory is not None:

@@ -10,6 +10,7 @@ from ioc_runtime.standard import LOG_LEVELS
 
 if TYPE_CHECKING:
     from ioc_runtime.plugin.runner import PluginRunner
+    from ioc_runtime.task.apart.runner import ApartRunner
     from ioc_runtime.task.task import Task
 
 log = logging.getLogger("ioc_runtime")
@@ -40,7 +41,7 @@ class Commands:
         elif name == "SILENCED_LOGGERS":
             task.logs.silence(str(value).split(","))
 
-    def admit(self, runner: PluginRunner) -> None:
+    def admit(self, runner: PluginRunner | ApartRunner) -> None:
         """Let a runner that is about to start hear of every change of ENABLE."""
         with self._switching:
             if not self._task.engine.enabled:

@@ -8,6 +8,7 @@ from ioc_runtime.task.cycles import PAUSED
 
 if TYPE_CHECKING:
     from ioc_runtime.plugin.runner import PluginRunner
+    from ioc_runtime.task.apart.runner import ApartRunner
     from ioc_runtime.task.task import Task
 
 EXIT_STALLED: Final = 13
@@ -16,7 +17,7 @@ EXIT_STALLED: Final = 13
 class TaskCrew:
     """Runs cycles in the plugin's thread; every call with the task's lock."""
 
-    def __init__(self, task: Task, runner: PluginRunner) -> None:
+    def __init__(self, task: Task, runner: PluginRunner | ApartRunner) -> None:
         self._task, self._runner = task, runner
 
     def refusal(self) -> str:

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from ioc_runtime.epics.served import Served
     from ioc_runtime.plugin.fetched import Fetched
     from ioc_runtime.plugin.loader import Loaded
+    from ioc_runtime.plugin.runner import PluginRunner
     from ioc_runtime.state import StateFile
+    from ioc_runtime.task.apart.loaded import LoadedApart
+    from ioc_runtime.task.apart.runner import ApartRunner
+    from ioc_runtime.task.host import TaskHost
+    from ioc_runtime.task.plugin_watch import PluginWatch
     from ioc_runtime.task.record_file import RecordFile
 
 EXIT_IO: Final = 11
@@ -107,30 +112,55 @@ def open_state(
     return state, Restored(kept.latches, setpoints, lost=kept.problem is not None)
 
 
-def load_plugin(plan: Plan, fetched: Fetched | None = None) -> Loaded | None:
+def load_plugin(plan: Plan, fetched: Fetched | None = None) -> Loaded | LoadedApart | None:
     """The plugin's code, imported and checked; None for a plan without one.
+
+    With `isolation: process` another process has imported it.
 
     :raises CannotStart: it cannot be loaded.
     """
     if plan.plugin is None:
         return None
     from ioc_runtime.plugin.errors import PluginError
-    from ioc_runtime.plugin.loader import load
 
-    if fetched is not None:
-        fetched.use_packages()
     try:
-        loaded = load(plan, directory=fetched.directory if fetched is not None else None)
+        loaded = _load(plan, plan.plugin.isolation, fetched)
     except PluginError as error:
         if error.traceback:
             log.error("%s", error.traceback)
         raise CannotStart("PluginFailed", f"plugin: {error}") from None
     if plan.mode == "triggered" and not loaded.overrides("triggered"):
-        what = f"plugin: the mode is triggered, but {loaded.cls.__name__} has no triggered()"
+        what = f"plugin: the mode is triggered, but {loaded.name} has no triggered()"
         raise CannotStart("PluginFailed", what)
     for warning in loaded.warnings:
         log.warning("plugin: %s", warning)
     return loaded
+
+
+def _load(plan: Plan, isolation: str, fetched: Fetched | None) -> Loaded | LoadedApart:
+    if isolation == "process":
+        from ioc_runtime.task.apart.loaded import LoadedApart
+
+        return LoadedApart(plan, fetched)
+    from ioc_runtime.plugin.loader import load
+
+    if fetched is not None:
+        fetched.use_packages()
+    return load(plan, directory=fetched.directory if fetched is not None else None)
+
+
+def make_runner(
+    plan: Plan, loaded: Any, host: TaskHost, told: PluginWatch
+) -> PluginRunner | ApartRunner:
+    """What runs the plugin; `told` hears of it."""
+    words = {"failed": told.failed, "recovered": told.recovered, "ended": told.ended}
+    if plan.plugin is not None and plan.plugin.isolation == "process":
+        from ioc_runtime.task.apart.runner import ApartRunner
+
+        return ApartRunner(plan, loaded, host, **words, lost=told.lost, back=told.back)
+    from ioc_runtime.plugin.runner import PluginRunner
+
+    return PluginRunner(plan, loaded, host, **words, cycled=told.cycled)
 
 
 def make_engine(

@@ -47,6 +47,14 @@ class PluginWatch:
         task.sayings.say("error", reason="PluginFailed", text=sentence, exit=exit_code)
         task.end(exit_code)
 
+    def lost(self) -> None:
+        """Its process has ended by itself: it vouches for nothing any more."""
+        self._task.events.do(self._task.engine.plugin_ended)
+
+    def back(self) -> None:
+        """Another process has been loaded in its place."""
+        self._task.events.do(self._task.engine.plugin_began)
+
     def cycled(self, verdict: Verdict) -> None:
         task = self._task
         with task.events.lock:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from ioc_runtime.plugin.loader import Loaded
     from ioc_runtime.plugin.runner import PluginRunner
     from ioc_runtime.state import StateFile
+    from ioc_runtime.task.apart.loaded import LoadedApart
+    from ioc_runtime.task.apart.runner import ApartRunner
     from ioc_runtime.task.record_file import RecordFile
 
 __all__ = ["CannotStart", "Options", "Task"]
@@ -88,7 +90,7 @@ class Task:
         """Set when every part is there that a put can reach."""
         self._commands = Commands(self)
         self._state: StateFile | None = None
-        self._loaded: Loaded | None = None
+        self._loaded: Loaded | LoadedApart | None = None
         self._record: RecordFile | None = None
         self._links: Links | None = None
         self._remote: Remote | None = None
@@ -96,7 +98,7 @@ class Task:
         """Around the making of `remote`."""
         self._directories: list[Directory] = []
         self._loop: Loop | None = None
-        self.runner: PluginRunner | None = None
+        self.runner: PluginRunner | ApartRunner | None = None
         """Of the plugin, from its start on."""
         self.plugin = PluginWatch(self)
         """What is heard of the plugin."""
@@ -244,17 +246,7 @@ class Task:
     def _start_plugin(self) -> None:
         if self._loaded is None:
             return
-        from ioc_runtime.plugin.runner import PluginRunner
-
-        runner = PluginRunner(
-            self.plan,
-            self._loaded,
-            TaskHost(self),
-            failed=self.plugin.failed,
-            recovered=self.plugin.recovered,
-            ended=self.plugin.ended,
-            cycled=self.plugin.cycled,
-        )
+        runner = parts.make_runner(self.plan, self._loaded, TaskHost(self), self.plugin)
         self._commands.admit(runner)  # before it starts: it is to hear of every change
         if self._served.trigger is not None:
             self.cycles = Cycles(

@@ -8,6 +8,7 @@ records stand lists of what was posted, in place of links `Elsewhere`, and in pl
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -86,6 +87,12 @@ class Records:
         return write
 
 
+def _in_this_process(plan: Plan) -> Plan:
+    """Nothing runs beside the test, a plugin in a process of its own neither."""
+    plugin = plan.plugin
+    return plan if plugin is None else replace(plan, plugin=replace(plugin, isolation="thread"))
+
+
 class DrivenTask(Task):
     """A task whose time passes when it is told to, in the thread that tells it.
 
@@ -120,7 +127,7 @@ class DrivenTask(Task):
         """
         plan = self.plan
         if self._loaded is None:
-            self._loaded = parts.load_plugin(plan)
+            self._loaded = parts.load_plugin(_in_this_process(plan))
         functions = self._loaded.functions if self._loaded is not None else {}
         self.engine = Engine(plan, self.clock, functions, Restored())
         self.events = Events(self.engine, self, self.counters)

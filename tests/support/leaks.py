@@ -125,12 +125,11 @@ def orphans_reaped(patience: float = 5.0) -> Iterator[None]:
     until = time.monotonic() + patience
     while time.monotonic() < until:
         left = {pid: command for pid, command in children().items() if pid not in before}
-        ended = [pid for pid, command in left.items() if command == ENDED]
-        for pid in ended:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        if len(ended) == len(left):
+        if not left:
             return
+        for pid in [pid for pid, command in left.items() if command == ENDED]:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)  # one that is just ending is waited for again
         time.sleep(0.02)
 
 

@@ -119,6 +119,11 @@ def test_a_name_of_50_characters_is_the_longest_of_a_job():
         ("onAbort: {function: park}", "spec.onAbort", "code after an abort is not built yet"),
         ("exclusive: {group: ring}", "spec.exclusive", "exclusive groups are not built yet"),
         ("scan: {}", "spec.scan", "scans are not built yet"),
+        (
+            "plugin: {isolation: process, inline: {files: {a.py: ''}}}",
+            "spec.plugin.isolation",
+            "jobs in a process of their own are not built yet",
+        ),
         ("run: Prepared", "spec.run", "runs other than Running are not built yet"),
         ("run: Aborted", "spec.run", "runs other than Running are not built yet"),
     ],

@@ -175,6 +175,9 @@ class Bench:
     def plugin_ended(self) -> None:
         self._do(self.engine.plugin_ended)
 
+    def plugin_began(self) -> None:
+        self._do(self.engine.plugin_began)
+
     def reload(self, plan: Plan | None = None, **changes: Any) -> None:
         """Another plan of the same shape: a whole one, or this one with fields changed."""
         plan = replace(self.plan, **changes) if plan is None else plan

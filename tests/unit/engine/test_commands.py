@@ -272,6 +272,10 @@ def test_a_plugins_output_is_invalid_after_max_age_and_after_its_end() -> None:
     assert (bench["p"], bench["t"]) == ((1.0, INVALID), (1.0, INVALID))
     with pytest.raises(EnginePaused, match="ended"):
         bench.write(p=1.0)
+    bench.plugin_began()
+    assert bench["t"] == (1.0, INVALID), "until it says so itself"
+    bench.write(p=1.0)
+    assert (bench["p"], bench["t"]) == ((1.0, OK), (1.0, OK))
 
 
 @pytest.mark.parametrize("how", ["max age", "NaN", "end"])

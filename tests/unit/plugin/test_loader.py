@@ -291,11 +291,6 @@ def test_the_word_of_a_source_that_cannot_be_loaded_is_named() -> None:
             load(plan)
 
 
-def test_a_process_of_its_own_is_refused_with_that_word(load_files) -> None:
-    error = refused(load_files, {"guard.py": GUARD_FILE}, isolation="process")
-    assert str(error) == "plugin.isolation: process is not built yet: expected thread"
-
-
 def test_loading_a_plugin_does_not_import_asyncio(tmp_path: Path) -> None:
     (tmp_path / "guard.py").write_text(GUARD_FILE)
     code = (
