@@ -1,0 +1,44 @@
+"""What the hash-pinned files in requirements/ hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from packaging.markers import Marker
+
+DIRECTORY: Final = Path(__file__).resolve().parents[1] / "requirements"
+
+SHIPPED: Final = (
+    "runtime",
+    "operator",
+    "plugins",
+    "devices",
+    "test",
+    "runtime-image",
+    "operator-image",
+)
+"""Files whose packages users get: by an extra of the wheel, or in an image."""
+TOOLS: Final = ("dev", "uv", "audit")
+"""Files whose packages only build and test."""
+
+OLDEST: Final = {
+    "os_name": "posix",
+    "platform_system": "Linux",
+    "python_full_version": "3.11.0",
+    "python_version": "3.11",
+    "sys_platform": "linux",
+}
+"""The markers of the oldest Python that we serve: it needs the most packages."""
+
+
+def pins(name: str, directory: Path = DIRECTORY) -> dict[str, str]:
+    """Package -> version, of what the file `name`.txt installs on Linux."""
+    text = (directory / f"{name}.txt").read_text()
+    found = {}
+    lines = r"^([a-z0-9][a-z0-9._-]*)==([^\s;]+)(?: ; ([^\\\n]+))?"
+    for package, version, marker in re.findall(lines, text, re.MULTILINE):
+        if not marker.strip() or Marker(marker.strip()).evaluate(OLDEST):
+            found[package] = version
+    return found
