@@ -16,7 +16,7 @@ from scripts.sbom import debian
 from scripts.sbom import distributions as python
 from scripts.sbom.component import Component, pypi
 from scripts.sbom.document import document
-from scripts.sbom.image import content
+from scripts.sbom.image import of_archive
 
 from .failure import ReleaseError
 
@@ -60,7 +60,7 @@ def of_wheel(path: Path, version: str, source: Path) -> tuple[Component, list[Co
 
 def of_image(path: Path, version: str) -> tuple[Component, list[Component]]:
     """The Debian and Python packages that an image's archive holds."""
-    holds = content(path)
+    holds = of_archive(path)
     components = debian.components(holds.status, holds.distribution)
     components += python.components(holds.python)
     name = path.name.removesuffix(f"-{version}.oci.tar")

@@ -14,13 +14,23 @@ from .component import Component, pypi
 
 
 def components(metadata: Iterable[Message]) -> list[Component]:
-    """One component for each package, with what it requires of the others."""
-    known = {normal(each["Name"]): each for each in metadata}
-    purls = {name: pypi(name, each["Version"]) for name, each in known.items()}
-    return [
-        Component(name, each["Version"], purls[name], _licence(each), _requires(each, purls))
-        for name, each in known.items()
-    ]
+    """One component for each package, with what it requires of the others.
+
+    A package may be there twice, once inside another; the last one is what others require.
+    """
+    every = list(metadata)
+    purls = {normal(each["Name"]): _purl(each) for each in every}
+    found = {
+        _purl(each): Component(
+            normal(each["Name"]),
+            each["Version"],
+            _purl(each),
+            _licence(each),
+            _requires(each, purls),
+        )
+        for each in every
+    }
+    return list(found.values())
 
 
 def required(lines: Iterable[str], extra: str = "") -> set[str]:
@@ -31,6 +41,10 @@ def required(lines: Iterable[str], extra: str = "") -> set[str]:
         if wanted.marker is None or wanted.marker.evaluate(OLDEST | {"extra": extra}):
             found.add(normal(wanted.name))
     return found
+
+
+def _purl(metadata: Message) -> str:
+    return pypi(normal(metadata["Name"]), metadata["Version"])
 
 
 def _requires(metadata: Message, purls: dict[str, str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What is in an image, read from its OCI archive: nothing is run and nothing unpacked."""
+"""What is in an image, read from its OCI layout: nothing is run and nothing unpacked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import re
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
@@ -16,6 +17,11 @@ WANTED: Final = re.compile(
     r"var/lib/dpkg/status|etc/os-release|usr/lib/os-release|.+\.dist-info/METADATA"
 )
 WHITEOUT: Final = ".wh."
+NAME: Final = "org.opencontainers.image.ref.name"
+"""The annotation by which a layout names an image."""
+
+Read = Callable[[str], bytes]
+"""Gives a file of an OCI layout by its name."""
 
 
 @dataclass(frozen=True)
@@ -24,33 +30,48 @@ class Content:
 
     digest: str
     """Of the image's manifest, `sha256:...`: what a cluster pulls it by."""
-    config: dict[str, object]
     status: str
     """dpkg's list of packages."""
     distribution: str
     """ID and version of the system: debian-12."""
     python: list[Message]
-    """Metadata of the Python packages."""
+    """Metadata of the Python packages; of two with one name the last one is imported."""
 
 
-def content(archive: Path) -> Content:
-    """Read an OCI archive that holds one image."""
-    with tarfile.open(archive) as outer:
-        index = json.loads(_blob(outer, "index.json"))
-        [entry] = index["manifests"]
-        manifest = json.loads(_blob(outer, _place(entry["digest"])))
-        config = json.loads(_blob(outer, _place(manifest["config"]["digest"])))
-        files: dict[str, bytes] = {}
-        for layer in manifest["layers"]:
-            _apply(_blob(outer, _place(layer["digest"])), files)
+def of_archive(path: Path) -> Content:
+    """What the one image of an OCI archive holds."""
+    with tarfile.open(path) as archive:
+
+        def read(name: str) -> bytes:
+            file = archive.extractfile(name)
+            if file is None:
+                raise KeyError(name)
+            return file.read()
+
+        return content(read)
+
+
+def content(read: Read, name: str | None = None) -> Content:
+    """What an image in an OCI layout holds; `name` where the layout has several."""
+    index = json.loads(read("index.json"))
+    [entry] = [
+        each
+        for each in index["manifests"]
+        if name is None or each.get("annotations", {}).get(NAME) == name
+    ]
+    manifest = json.loads(read(_place(entry["digest"])))
+    files: dict[str, bytes] = {}
+    for layer in manifest["layers"]:
+        _apply(read(_place(layer["digest"])), files)
     release = files.get("usr/lib/os-release") or files.get("etc/os-release") or b""
     says = dict(re.findall(r'^(ID|VERSION_ID)="?([^"\n]*)"?$', release.decode(), re.MULTILINE))
+    # The deepest first: what a package has swallowed whole comes before the package itself.
+    metadata = sorted((n for n in files if n.endswith("/METADATA")), key=lambda n: -n.count("/"))
     return Content(
         entry["digest"],
-        config,
         files.get("var/lib/dpkg/status", b"").decode(),
         f"{says.get('ID', 'unknown')}-{says.get('VERSION_ID', 'unknown')}",
-        [message_from_bytes(text) for name, text in files.items() if name.endswith("/METADATA")],
+        [message_from_bytes(files[name]) for name in metadata],
     )
 
 
@@ -76,14 +97,3 @@ def _shown(whiteout: PurePosixPath) -> PurePosixPath:
 
 def _place(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"
-
-
-def _blob(archive: tarfile.TarFile, name: str) -> bytes:
-    for candidate in (name, f"./{name}"):
-        try:
-            file = archive.extractfile(candidate)
-        except KeyError:
-            continue
-        if file is not None:
-            return file.read()
-    raise KeyError(name)
