@@ -73,6 +73,8 @@ cluster:  ## a Kubernetes with a node and the present images; again: load the im
 cluster-down:  ## end it, and remove what it made on this machine
 	@python3 -m tests.cluster.rig down
 
+.PHONY: licences audit release base
+
 licences: $(STAMP)  ## docs/licences.md, from what all pinned packages say of themselves
 	@$(BIN)/python -m scripts.licences
 

@@ -20,6 +20,7 @@ from ioc_runtime.version import __version__
 from scripts.release.python import build
 from support.epics_env import EpicsEnv
 from support.sources import ROOT, commit_all, copy_sources, git
+from support.uv import new_environment, uv
 
 MOMENT = 1_900_000_000
 """Time of the commit that the tests build, in seconds since 1970."""
@@ -132,26 +133,11 @@ def test_the_wheel_has_what_is_no_python_too(built: dict[str, Path]):
 @pytest.fixture(scope="module")
 def installed(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`iocctl` in an environment that has the wheel and the pinned packages, and no more."""
-    place = tmp_path_factory.mktemp("environment") / "venv"
-    uv("venv", "--python", sys.executable, str(place))
-    pinned = str(ROOT / "requirements" / "runtime.txt")
+    place = new_environment(tmp_path_factory.mktemp("environment") / "venv", "runtime")
     python = ("--python", str(place / "bin" / "python"))
-    uv("pip", "install", *python, "--require-hashes", "--requirements", pinned)
     uv("pip", "install", *python, "--no-deps", "--no-index", str(built[".whl"]))
     uv("pip", "check", *python)
     return place / "bin" / "iocctl"
-
-
-def uv(*words: str) -> None:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    env |= {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    command = [sys.executable, "-m", "uv", "--quiet", *words]
-    # What the environment of the tests was made of is in uv's cache: no index is needed then.
-    for offline in ("--offline",), ():
-        done = subprocess.run([*command, *offline], env=env, capture_output=True, text=True)
-        if done.returncode == 0:
-            return
-    raise AssertionError(done.stderr)
 
 
 def iocctl(
