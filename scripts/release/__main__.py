@@ -23,6 +23,7 @@ from . import bills, chart, images, python
 from .commit import Commit, export, head, version_of
 from .failure import ReleaseError
 from .helm import find_helm
+from .promises import broken
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SUMS: Final = "SHA256SUMS"
@@ -60,6 +61,8 @@ def release(output: Path, wanted: str | None, left_out: dict[str, str]) -> int:
     """
     version = version_of(ROOT, wanted)
     commit = head(ROOT)
+    if reason := broken(ROOT, version):
+        raise ReleaseError(reason)
     chosen = dict(left_out)
     impossible = {} if "images" in chosen else {"images": images.why_not()}
     helm = None

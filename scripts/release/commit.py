@@ -36,18 +36,18 @@ def head(root: Path) -> Commit:
 
     :raises ReleaseError: when files differ from it, or there is no repository.
     """
-    changed = _git(root, "status", "--porcelain").decode().splitlines()
+    changed = git(root, "status", "--porcelain").decode().splitlines()
     if changed:
         names = ", ".join(line[3:] for line in changed[:SHOWN])
         more = ", ..." if len(changed) > SHOWN else ""
         raise ReleaseError(f"the checkout has changes that are not committed: {names}{more}")
-    commit, time = _git(root, "log", "-1", "--format=%H %ct").decode().split()
+    commit, time = git(root, "log", "-1", "--format=%H %ct").decode().split()
     return Commit(commit, int(time))
 
 
 def export(root: Path, commit: Commit, target: Path) -> None:
     """Write the files of a commit to a directory: nothing that git ignores comes along."""
-    content = _git(root, "archive", "--format=tar", commit.id)
+    content = git(root, "archive", "--format=tar", commit.id)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         archive.extractall(target, filter="data")
 
@@ -92,6 +92,17 @@ def faults(
     return found
 
 
+def section(changelog: str, name: str) -> str | None:
+    """What stands below a version's heading in a changelog, with the rest of the heading."""
+    found = re.search(rf"^## \[{re.escape(name)}\](.*\n(?:(?!## ).*\n?)*)", changelog, re.M)
+    return found and found[1]
+
+
+def name_of_section(version: Version) -> str:
+    """A development version is described by what is unreleased, any other by its own section."""
+    return "Unreleased" if version.is_devrelease else str(version)
+
+
 def semantic(version: Version) -> str:
     """The same version as Helm writes it: 0.2.0.dev0 is 0.2.0-dev, 0.2.0rc1 is 0.2.0-rc.1."""
     text = ".".join(str(part) for part in (*version.release, 0, 0)[:3])
@@ -104,21 +115,24 @@ def semantic(version: Version) -> str:
 
 
 def _faults_of_changelog(version: Version, changelog: str) -> list[str]:
-    """A development version is described by the section Unreleased, any other by its own."""
-    name = "Unreleased" if version.is_devrelease else str(version)
+    name = name_of_section(version)
     date = "" if version.is_devrelease else r" - \d{4}-\d\d-\d\d"
-    section = rf"^## \[{re.escape(name)}\](.*)\n((?:(?!## ).*\n?)*)"
-    head = re.search(section, changelog, re.MULTILINE)
-    if not head:
+    found = section(changelog, name)
+    if found is None:
         return [f"{CHANGELOG} has no section [{name}]"]
-    if not re.fullmatch(date, head[1].rstrip()):
+    head, _, body = found.partition("\n")
+    if not re.fullmatch(date, head.rstrip()):
         return [f"the heading of [{name}] in {CHANGELOG} does not end with a date, ` - 2030-01-31`"]
-    if not re.search(r"^- ", head[2], re.MULTILINE):
+    if not re.search(r"^- ", body, re.MULTILINE):
         return [f"the section [{name}] of {CHANGELOG} is empty"]
     return []
 
 
-def _git(root: Path, *arguments: str) -> bytes:
+def git(root: Path, *arguments: str) -> bytes:
+    """What git prints.
+
+    :raises ReleaseError: with git's last line.
+    """
     try:
         done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
     except FileNotFoundError:
