@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cluster.conftest import skip_unless_a_rig_can_run
 from cluster.rig import RUNTIME_IMAGE, Rig
 from cluster.rig.binaries import binaries
 from cluster.rig.images import store
+from cluster.serving import pod
 from ioc_runtime.version import __version__
 from scripts import locks
 from scripts.licences.statement import normal
@@ -51,9 +53,10 @@ def test_an_image_is_said_to_hold_what_it_holds(rig: Rig, namespace: str):
     assert held.distribution == "debian-12"
     told = {name: version for name, (version, _, _) in debian.packages(held.status).items()}
     assert {"python3", "git", "libc6"} <= {*told}
-    pod = ("run", "lists", "-n", namespace, f"--image={RUNTIME_IMAGE}", "--image-pull-policy=Never")
     script = "dpkg-query --show --showformat '${Package} ${Version}\\n'"
-    rig.kubectl(*pod, "--restart=Never", "--", "sh", "-c", script)
+    rig.kubectl("wait", "--for=create", "serviceaccount/default", "-n", namespace)
+    lists = pod("lists", ["sh", "-c", script])
+    rig.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(lists))
     done = "--for=jsonpath={.status.phase}=Succeeded"
     rig.kubectl("wait", "pod/lists", done, "-n", namespace, "--timeout=40s")
     listed = rig.kubectl("logs", "lists", "-n", namespace).splitlines()
