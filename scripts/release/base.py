@@ -29,6 +29,12 @@ HEAD: Final = """\
 # Made by `make base`; not to be edited. `time` is that of its files, in seconds since 1970.
 time {time}
 """
+RECIPE: Final = (
+    *("mmdebstrap", "--mode=root", "--variant=apt", f"--include={BASE_PACKAGES}"),
+    # Copied from the machine that builds, to have a network meanwhile.
+    '--customize-hook=rm "$1/etc/hostname" "$1/etc/resolv.conf"',
+    SUITE,
+)
 SHOWN: Final = 5
 """Packages that a refusal names."""
 
@@ -49,10 +55,9 @@ def locked(text: str) -> Base:
 
 def make(target: Path, moment: int) -> dict[str, str]:
     """Write a base as a tar file; returns its packages with their versions."""
-    include = f"--include={BASE_PACKAGES}"
-    debian = ["mmdebstrap", "--mode=root", "--variant=apt", include, SUITE, str(target)]
+    debian = [f"SOURCE_DATE_EPOCH={moment}", *RECIPE, str(target)]
     try:
-        run([*ALONE, "env", f"SOURCE_DATE_EPOCH={moment}", *debian], timeout=BUILD_TIMEOUT)
+        run([*ALONE, "env", *debian], timeout=BUILD_TIMEOUT)
     except RigError as error:
         raise ReleaseError(f"the base of the images cannot be made: {error}") from None
     return {name: version for name, (version, _, _) in packages(_status(target)).items()}

@@ -12,15 +12,13 @@ from typing import Final
 from tests.cluster.rig.cache import cache_dir, entry, key_of, lock
 from tests.cluster.rig.host import ALONE, RigError, find, run
 from tests.cluster.rig.images import (
-    BASE_PACKAGES,
     BUILD_TIMEOUT,
     DOCKERFILE,
     IGNOREFILE,
-    SUITE,
     write_pip_conf,
 )
 
-from .base import difference, locked, make
+from .base import RECIPE, difference, locked, make
 from .commit import Commit
 from .failure import ReleaseError
 
@@ -54,7 +52,7 @@ def build(source: Path, target: Path, version: str, commit: Commit) -> list[Path
         if moved := difference(wanted.versions, found):
             raise ReleaseError(moved)
 
-    key = key_of(source, [], text, SUITE, BASE_PACKAGES)
+    key = key_of(source, [], text, *RECIPE)
     base = entry("release-base", key, fill) / "base.tar"
     try:
         with lock(cache_dir() / "release.lock"):
