@@ -10,18 +10,14 @@ from packaging.markers import Marker
 
 DIRECTORY: Final = Path(__file__).resolve().parents[1] / "requirements"
 
-SHIPPED: Final = (
-    "runtime",
-    "operator",
-    "plugins",
-    "devices",
-    "test",
-    "runtime-image",
-    "operator-image",
+TOOLS: Final = ("dev", "docs", "uv", "audit")
+"""Files whose packages only build and test."""
+ELSEWHERE: Final = ("peer",)
+"""Files of what the benchmarks compare with, and nobody depends on."""
+SHIPPED: Final = tuple(
+    sorted({path.stem for path in DIRECTORY.glob("*.txt")} - {*TOOLS, *ELSEWHERE})
 )
 """Files whose packages users get: by an extra of the wheel, or in an image."""
-TOOLS: Final = ("dev", "uv", "audit")
-"""Files whose packages only build and test."""
 
 OLDEST: Final = {
     "os_name": "posix",
@@ -31,6 +27,11 @@ OLDEST: Final = {
     "sys_platform": "linux",
 }
 """The markers of the oldest Python that we serve: it needs the most packages."""
+
+
+def names() -> tuple[str, ...]:
+    """All files whose packages we answer for."""
+    return (*SHIPPED, *(name for name in TOOLS if (DIRECTORY / f"{name}.txt").exists()))
 
 
 def pins(name: str, directory: Path = DIRECTORY) -> dict[str, str]:

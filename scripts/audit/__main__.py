@@ -20,7 +20,6 @@ from scripts import locks
 from .verdict import FINE, UNKNOWN, Verdict, nothing_known, verdict
 
 SERVICES: Final = {"osv": "OSV (api.osv.dev)", "pypi": "PyPI (pypi.org/pypi/NAME/VERSION/json)"}
-FILES: Final = (*locks.SHIPPED, *locks.TOOLS)
 PATIENCE: Final = 600.0
 """Seconds for all packages together."""
 
@@ -37,7 +36,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=int, default=10, help="seconds per request (10)")
     chosen = parser.parse_args()
     asked: dict[str, str] = {}
-    for name in FILES:
+    for name in locks.names():
         asked |= locks.pins(name)
     services = [chosen.service] if chosen.service else ["osv"] if chosen.osv_url else [*SERVICES]
     result = Verdict(UNKNOWN, ())

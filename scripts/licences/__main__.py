@@ -51,7 +51,7 @@ def main() -> int:
 def install(target: Path) -> None:
     """Every pinned package, into a directory, by uv."""
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(target)]
-    for name in (*locks.SHIPPED, *locks.TOOLS):
+    for name in locks.names():
         command += ["--requirements", str(locks.DIRECTORY / f"{name}.txt")]
     env = os.environ | {"UV_SYSTEM_CERTS": "1"}
     subprocess.run([*command, "--require-hashes"], env=env, check=True, stderr=subprocess.PIPE)

@@ -28,7 +28,11 @@ They ask for a notice at most. The MPL asks more, of changed files of its own al
 change none. The GPL, LGPL and AGPL, and all that limits who may use it for what, are not here.
 """
 
-TOOLS: Final = SHIPPED | {"LGPL-2.1-or-later", "LGPL-3.0-or-later"}
+TOOLS: Final = SHIPPED | {
+    "LGPL-2.1-or-later",
+    "LGPL-3.0-or-later",
+    "LicenseRef-Public-Domain",
+}
 """For what only builds and tests: nobody gets it from us."""
 
 

@@ -22,8 +22,8 @@ images are listed in the images' SBOMs; their licences are in the images, in
 `/usr/share/doc/*/copyright`.
 
 `runtime` is what `pip install ioc-operator` brings, `operator`, `plugins`, `devices` and
-`test` are its extras. Packages of `dev`, `uv` and `audit` alone are tools that build and test:
-nobody gets them from us. numpy's wheels bring libgfortran and libquadmath along, under the
+`test` are its extras. Packages of `dev`, `docs`, `uv` and `audit` alone are tools that build
+and test: nobody gets them from us. numpy's wheels bring libgfortran and libquadmath along, under the
 GPL with the exception for runtime libraries and the LGPL.
 
 | package | version | licence | stated in | for |
@@ -50,7 +50,7 @@ def wanted() -> dict[str, tuple[str, tuple[str, ...]]]:
     :raises ValueError: when two files pin different versions.
     """
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for file in (*locks.SHIPPED, *locks.TOOLS):
+    for file in locks.names():
         for package, version in locks.pins(file).items():
             known, files = found.get(package, (version, ()))
             if known != version:

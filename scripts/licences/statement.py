@@ -42,16 +42,26 @@ CLASSIFIERS: Final = {
 """Classifiers that name one licence; `BSD License` names several."""
 
 READ: Final = {
+    "alabaster": ("BSD-3-Clause", "its LICENSE"),
     "defusedxml": ("PSF-2.0", "its LICENSE"),
+    "docutils": ("LicenseRef-Public-Domain AND BSD-2-Clause AND 0BSD", "its COPYING"),
     "flexcache": ("BSD-3-Clause", "its LICENSE"),
     "gitdb": ("BSD-3-Clause", "its LICENSE"),
+    "jinja2": ("BSD-3-Clause", "its LICENSE"),
     "ophyd": ("BSD-3-Clause", "its LICENSE"),
     "p4p": ("BSD-3-Clause", "its LICENSE"),
     "pint": ("BSD-3-Clause", "its LICENSE"),
     "ply": ("BSD-3-Clause", "the head of its sources"),
+    "promql-parser": ("MIT", "its LICENSE"),
     "pvxslibs": ("BSD-3-Clause", "its LICENSE"),
     "pyepics": ("EPICS", "its LICENSE, the Epics Open License"),
     "setuptools-dso": ("BSD-3-Clause", "its LICENSE"),
+    "sphinxcontrib-applehelp": ("BSD-2-Clause", "the LICENCE in its source archive"),
+    "sphinxcontrib-devhelp": ("BSD-2-Clause", "the LICENCE in its source archive"),
+    "sphinxcontrib-htmlhelp": ("BSD-2-Clause", "the LICENCE in its source archive"),
+    "sphinxcontrib-jsmath": ("BSD-2-Clause", "the LICENCE in its source archive"),
+    "sphinxcontrib-qthelp": ("BSD-2-Clause", "the LICENCE in its source archive"),
+    "sphinxcontrib-serializinghtml": ("BSD-2-Clause", "the LICENCE in its source archive"),
 }
 """Packages that do not say it in words that mean one licence -> SPDX, and what was read."""
 
