@@ -23,8 +23,8 @@ images are listed in the images' SBOMs; their licences are in the images, in
 
 `runtime` is what `pip install ioc-operator` brings, `operator`, `plugins`, `devices` and
 `test` are its extras. Packages of `dev`, `docs`, `uv` and `audit` alone are tools that build
-and test: nobody gets them from us. numpy's wheels bring libgfortran and libquadmath along, under the
-GPL with the exception for runtime libraries and the LGPL.
+and test: nobody gets them from us. numpy's wheels bring libgfortran and libquadmath along,
+under the GPL with the exception for runtime libraries and the LGPL.
 
 | package | version | licence | stated in | for |
 |---|---|---|---|---|
