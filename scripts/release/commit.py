@@ -46,10 +46,16 @@ def head(root: Path) -> Commit:
 
 
 def export(root: Path, commit: Commit, target: Path) -> None:
-    """Write the files of a commit to a directory: nothing that git ignores comes along."""
+    """Write the files of a commit to a directory: nothing that git ignores comes along.
+
+    Directories can be read by anybody, whatever the umask: they get into images as they are.
+    """
     content = git(root, "archive", "--format=tar", commit.id)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         archive.extractall(target, filter="data")
+        for member in archive:
+            mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            (target / member.name).chmod(mode)
 
 
 def version_of(root: Path, wanted: str | None = None) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ioc_runtime.version import __version__
+from scripts.release.commit import export, head
 from scripts.release.python import build
 from support.epics_env import EpicsEnv
 from support.sources import ROOT, commit_all, copy_sources, git
@@ -213,6 +214,19 @@ def test_a_release_is_whole_and_a_second_one_changes_nothing(repository: Path):
     assert release(repository).returncode == 0
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
     assert [path.name for path in (repository / "dist").iterdir()] == [__version__]
+
+
+def test_what_gets_into_images_can_be_read_by_anybody(repository: Path, tmp_path: Path):
+    before = os.umask(0o077)
+    try:
+        export(repository, head(repository), tmp_path)
+    finally:
+        os.umask(before)
+    modes = {path: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o644, 0o755}
+    assert modes[tmp_path / ".ci" / "run"] == 0o755
+    assert modes[tmp_path / "README.md"] == 0o644
 
 
 def test_what_is_not_committed_is_not_released(repository: Path):
