@@ -48,6 +48,7 @@ READ: Final = {
     "flexcache": ("BSD-3-Clause", "its LICENSE"),
     "gitdb": ("BSD-3-Clause", "its LICENSE"),
     "jinja2": ("BSD-3-Clause", "its LICENSE"),
+    "lupa": ("MIT", "its LICENSE.txt, and Lua's"),
     "ophyd": ("BSD-3-Clause", "its LICENSE"),
     "p4p": ("BSD-3-Clause", "its LICENSE"),
     "pint": ("BSD-3-Clause", "its LICENSE"),
