@@ -73,7 +73,7 @@ cluster:  ## a Kubernetes with a node and the present images; again: load the im
 cluster-down:  ## end it, and remove what it made on this machine
 	@python3 -m tests.cluster.rig down
 
-.PHONY: licences audit release base
+.PHONY: licences audit release version base
 
 licences: $(STAMP)  ## docs/licences.md, from what all pinned packages say of themselves
 	@$(BIN)/python -m scripts.licences
@@ -90,6 +90,9 @@ $(AUDIT)/.ready: requirements/audit.txt $(STAMP)
 release: $(STAMP)  ## wheel, charts, images, SBOMs into dist/; VERSION=x.y.z checks it; IMAGES=no, CHARTS=no
 	@$(BIN)/python -m scripts.release $(if $(VERSION),--version $(VERSION)) \
 		$(if $(filter no,$(IMAGES)),--without-images) $(if $(filter no,$(CHARTS)),--without-charts)
+
+version: $(STAMP)  ## write VERSION=x.y.z wherever it stands, the changelog too
+	@$(BIN)/python -m scripts.release.bump $(VERSION)
 
 base: $(STAMP)  ## images/base.lock: the Debian packages below the images, as they are today
 	@$(BIN)/python -m scripts.release.base

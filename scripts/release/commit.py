@@ -129,7 +129,7 @@ def _faults_of_changelog(version: Version, changelog: str) -> list[str]:
     head, _, body = found.partition("\n")
     if not re.fullmatch(date, head.rstrip()):
         return [f"the heading of [{name}] in {CHANGELOG} does not end with a date, ` - 2030-01-31`"]
-    if not re.search(r"^- ", body, re.MULTILINE):
+    if not version.is_devrelease and not re.search(r"^- ", body, re.MULTILINE):
         return [f"the section [{name}] of {CHANGELOG} is empty"]
     return []
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from datetime import date
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from scripts.release.base import difference, locked
+from scripts.release.bump import bump
 from scripts.release.chart import settled
 from scripts.release.commit import faults, semantic, version_of
 
 ROOT = Path(__file__).parents[2]
+CHARTS = [str(path.relative_to(ROOT)) for path in ROOT.glob("helm/*/Chart.yaml")]
 LOG = "# Changelog\n\n## [Unreleased]\n\n## [0.2.0] - 2030-01-31\n\n### Added\n\n- This.\n"
 CHART = 'name: x\nversion: 0.2.0\nappVersion: "0.2.0"\n'
 
@@ -71,6 +74,7 @@ def test_a_version_that_the_changelog_does_not_describe_is_refused(log: str, wor
 def test_a_development_version_is_described_by_what_is_unreleased():
     chart = 'version: 0.2.0-dev\nappVersion: "0.2.0.dev0"\n'
     assert why_not("0.2.0.dev0", chart=chart, log="## [Unreleased]\n\n- This.\n") == []
+    assert why_not("0.2.0.dev0", chart=chart, log="## [Unreleased]\n\n## [0.1.0]\n") == []
     [sentence] = why_not("0.2.0.dev0", chart=chart, log="## [0.1.0] - 2029-01-31\n\n- This.\n")
     assert "no section [Unreleased]" in sentence
 
@@ -88,6 +92,36 @@ def test_a_development_version_is_described_by_what_is_unreleased():
 )
 def test_charts_write_versions_in_the_way_of_semantic_versioning(version: str, chart: str):
     assert semantic(Version(version)) == chart
+
+
+def checkout(place: Path) -> Path:
+    """The files that name a version, as they are here, and a changelog."""
+    for name in ("ioc_runtime/version.py", *CHARTS):
+        copy = place / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text((ROOT / name).read_text())
+    (place / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n\n- This.\n")
+    return place
+
+
+@pytest.mark.parametrize("version", ["7.0.0", "7.1.0rc1", "7.1.0.dev0"])
+def test_a_checkout_that_was_given_a_version_can_be_released(tmp_path: Path, version: str):
+    root = checkout(tmp_path)
+    assert {"ioc_runtime/version.py", *CHARTS} <= {*bump(root, Version(version), date(2030, 1, 31))}
+    assert version_of(root, version) == version
+    assert bump(root, Version(version), date(2030, 1, 31)) == []
+
+
+def test_what_was_unreleased_is_the_release_and_the_next_begins_empty(tmp_path: Path):
+    root = checkout(tmp_path)
+    log = root / "CHANGELOG.md"
+    bump(root, Version("7.0.0"), date(2030, 1, 31))
+    assert log.read_text() == "# Changelog\n\n## [7.0.0] - 2030-01-31\n\n- This.\n"
+    bump(root, Version("7.1.0.dev0"), date(2030, 2, 1))
+    assert log.read_text() == (
+        "# Changelog\n\n## [Unreleased]\n\n## [7.0.0] - 2030-01-31\n\n- This.\n"
+    )
+    assert version_of(root) == "7.1.0.dev0"
 
 
 def packed(names: list[str], moment: int, user: str) -> bytes:
