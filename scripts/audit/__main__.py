@@ -17,6 +17,7 @@ from typing import Final
 
 from scripts import locks
 
+from .accepted import ACCEPTED
 from .verdict import FINE, UNKNOWN, Verdict, nothing_known, verdict
 
 SERVICES: Final = {"osv": "OSV (api.osv.dev)", "pypi": "PyPI (pypi.org/pypi/NAME/VERSION/json)"}
@@ -69,7 +70,7 @@ def ask(service: str, asked: dict[str, str], timeout: int, osv_url: str | None =
         answer = json.loads(done.stdout)
     except ValueError:
         return Verdict(UNKNOWN, (nothing_known(label, _why(done.stderr)),))
-    result = verdict(answer, asked, label)
+    result = verdict(answer, asked, label, ACCEPTED)
     if done.returncode and result.code == FINE:
         return Verdict(UNKNOWN, (nothing_known(label, f"pip-audit ended with {done.returncode}"),))
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -227,6 +228,27 @@ def test_what_gets_into_images_can_be_read_by_anybody(repository: Path, tmp_path
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o644, 0o755}
     assert modes[tmp_path / ".ci" / "run"] == 0o755
     assert modes[tmp_path / "README.md"] == 0o644
+
+
+def test_a_machine_that_cannot_build_images_says_so_and_builds_the_rest(
+    repository: Path, tmp_path: Path
+):
+    git_alone = tmp_path / "bin"
+    git_alone.mkdir()
+    (git_alone / "git").symlink_to(str(shutil.which("git")))
+    words = ("-m", "scripts.release", "--without-charts", "--output", str(tmp_path / "out"))
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=repository,
+        env={"PATH": str(git_alone), "HOME": str(tmp_path), "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 3, done.stderr
+    [said] = re.findall(r"WITHOUT images: (.*)", done.stdout)
+    assert "no buildah" in said or "takes root" in said
+    assert len([*(tmp_path / "out" / __version__).glob("*.whl")]) == 1
 
 
 def test_what_is_not_committed_is_not_released(repository: Path):

@@ -33,6 +33,18 @@ def test_an_advisory_is_named_with_the_version_that_mends_it():
     assert sentences == ("kopf 1.0: PYSEC-1, CVE-2; mended in 1.1",)
 
 
+def test_an_accepted_advisory_is_told_with_the_reason_and_fails_nothing():
+    answer = {"dependencies": [clean("p4p"), clean("kopf") | {"vulns": [ADVISORY]}]}
+    given = verdict(answer, ASKED, "X", {"CVE-2": "we serve no files, until 2030-02"})
+    assert given.code == FINE
+    assert given.sentences == (
+        "kopf 1.0: PYSEC-1, CVE-2; mended in 1.1; accepted: we serve no files, until 2030-02",
+        "X knows of nothing else against 2 packages",
+    )
+    other = verdict(answer, ASKED, "X", {"CVE-3": "another one"})
+    assert other.code == FOUND
+
+
 def test_a_service_that_knows_no_package_at_all_has_checked_nothing():
     code, sentences = judge(skipped("kopf"), skipped("p4p"))
     assert code == UNKNOWN
