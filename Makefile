@@ -3,6 +3,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+AUDIT := $(VENV)-audit
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster reference crds schema chart argocd lock clean \
@@ -72,8 +73,32 @@ cluster:  ## a Kubernetes with a node and the present images; again: load the im
 cluster-down:  ## end it, and remove what it made on this machine
 	@python3 -m tests.cluster.rig down
 
+.PHONY: licences audit release version base
+
+licences: $(STAMP)  ## docs/licences.md, from what all pinned packages say of themselves
+	@$(BIN)/python -m scripts.licences
+
+audit: $(STAMP) $(AUDIT)/.ready  ## licences, and known advisories (asks OSV or PyPI; 3: neither answered)
+	@$(BIN)/python -m scripts.licences --check
+	@$(AUDIT)/bin/python -m scripts.audit
+
+$(AUDIT)/.ready: requirements/audit.txt $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	@UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --python $(AUDIT)/bin/python --require-hashes -r $<
+	@touch $@
+
+release: $(STAMP)  ## wheel, charts, images, SBOMs into dist/; VERSION=x.y.z checks it; IMAGES=no, CHARTS=no
+	@$(BIN)/python -m scripts.release $(if $(VERSION),--version $(VERSION)) \
+		$(if $(filter no,$(IMAGES)),--without-images) $(if $(filter no,$(CHARTS)),--without-charts)
+
+version: $(STAMP)  ## write VERSION=x.y.z wherever it stands, the changelog too
+	@$(BIN)/python -m scripts.release.bump $(VERSION)
+
+base: $(STAMP)  ## images/base.lock: the Debian packages below the images, as they are today
+	@$(BIN)/python -m scripts.release.base
+
 lock: $(STAMP)  ## compile requirements/ anew; UPGRADE=1 takes newer versions
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environment and what the tools leave behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage dist
+	rm -rf $(VENV) $(AUDIT) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage dist

@@ -26,6 +26,8 @@ done
 for image in operator-image runtime-image; do
     compile "$image" "requirements/$image.in" --constraint requirements/dev.txt
 done
-compile uv requirements/uv.in --constraint requirements/dev.txt
+for tool in uv audit; do
+    compile "$tool" "requirements/$tool.in" --constraint requirements/dev.txt
+done
 # The same EPICS libraries as ours: a comparison of frameworks, not of versions.
 compile peer requirements/peer.in --constraint requirements/dev.txt

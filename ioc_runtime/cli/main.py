@@ -17,6 +17,7 @@ from ioc_runtime.cli.schema import schema as print_schema
 from ioc_runtime.cli.status import status as show_status
 from ioc_runtime.cli.terminal import examples
 from ioc_runtime.cli.validate import validate_command
+from ioc_runtime.version import __version__
 
 app = typer.Typer(
     name="iocctl",
@@ -79,7 +80,8 @@ def version() -> None:
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
 
-    parts = ("ioc-operator", "softioc", "epicscorelibs", "pvxslibs", "p4p", "pyepics")
+    parts = ("softioc", "epicscorelibs", "pvxslibs", "p4p", "pyepics")
+    print(f"{'ioc-operator':<14} {__version__}")
     for part in parts:
         try:
             print(f"{part:<14} {version_of(part)}")

@@ -153,7 +153,7 @@ def _build_all(checkout: Path, base_tar: Path, base_image: str) -> None:
         pause = 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause", "-P"]\n'
         _bud(context, PAUSE_IMAGE, pause)
         pip_conf = context / "pip.conf"
-        _write_pip_conf(pip_conf)
+        write_pip_conf(pip_conf)
         for image, target in TARGETS.items():
             # A stage without a name would be pruned below, and pip run again next time.
             packages = f"localhost/ioc-{target}-packages:cache"
@@ -191,7 +191,7 @@ def _bud_target(checkout: Path, image: str, target: str, base_image: str, pip_co
     )
 
 
-def _write_pip_conf(path: Path) -> None:
+def write_pip_conf(path: Path) -> None:
     """What the caller's environment tells pip, as the file that pip in the image reads."""
     settings = {"cert": "/etc/ssl/certs/ca-certificates.crt"}
     for name in ("index-url", "extra-index-url", "trusted-host", "timeout"):

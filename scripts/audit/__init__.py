@@ -1,0 +1,1 @@
+"""Ask a public service whether advisories are known for the packages we pin."""
