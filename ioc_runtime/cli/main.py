@@ -13,6 +13,7 @@ from ioc_runtime.cli.convert import convert_command
 from ioc_runtime.cli.demo import command as demonstration
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.logs import logs
+from ioc_runtime.cli.prove import test_command
 from ioc_runtime.cli.schema import schema as print_schema
 from ioc_runtime.cli.status import status as show_status
 from ioc_runtime.cli.terminal import examples
@@ -41,6 +42,10 @@ app.command(
     name="validate",
     epilog=examples("iocctl validate guard.yaml", "iocctl validate *.yaml -o json"),
 )(validate_command)
+app.command(
+    name="test",
+    epilog=examples("iocctl test guard.yaml", "iocctl test *.yaml -o json"),
+)(test_command)
 app.command(
     name="convert",
     epilog=examples(

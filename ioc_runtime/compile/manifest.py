@@ -24,6 +24,7 @@ from ioc_runtime.compile.logic import Logic, owners
 from ioc_runtime.compile.names import Names, check_object, default_prefix
 from ioc_runtime.compile.plugins import check_config, compile_plugin
 from ioc_runtime.compile.prefixes import compile_prefixes
+from ioc_runtime.compile.proofs import Proof, compile_proofs
 from ioc_runtime.compile.schema import check_schema
 from ioc_runtime.compile.signals import Signals, check_totals
 from ioc_runtime.compile.trigger import compile_trigger
@@ -58,6 +59,8 @@ class Compiled:
     names: tuple[str, ...]
     """Full names of all PVs it serves, but those of devIocStats."""
     warnings: tuple[Problem, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    """Its tests, for `proving`."""
 
 
 @dataclass
@@ -218,6 +221,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
     access = compile_access(spec.access, collector)
     plugin = compile_plugin(spec.plugin, document.file, collector) if spec.plugin else None
     trigger = compile_trigger(spec, collector)
+    proofs = compile_proofs(spec, inputs, outputs, collector)
     if collector.problems:
         return None
     made = plan.Plan(
@@ -241,7 +245,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
         database=databases,
         config_hash=config_hash(document.data["spec"]),
     )
-    return _compiled(made, manifest, document, names, collector)
+    return _compiled(made, manifest, document, names, collector, proofs)
 
 
 def _job(manifest: IocJob, document: Document, collector: Collector) -> Compiled | None:
@@ -289,6 +293,7 @@ def _compiled(
     document: Document,
     names: Names,
     collector: Collector,
+    proofs: tuple[Proof, ...] = (),
 ) -> Compiled | None:
     size = len(plan.to_json(made))
     if size > LARGEST_PLAN:
@@ -296,7 +301,7 @@ def _compiled(
         collector.wrong(("spec",), NOTHING, expected)
         return None
     warnings = tuple(in_file_order(collector.warnings))
-    return Compiled(made, manifest, document, tuple(names.full), warnings)
+    return Compiled(made, manifest, document, tuple(names.full), warnings, proofs)
 
 
 def _check_run(spec: TaskSpec, collector: Collector) -> None:

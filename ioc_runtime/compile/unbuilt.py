@@ -32,10 +32,7 @@ _COMMON: Final[tuple[Part, ...]] = (
         lambda spec: spec.access.config_map,
     ),
 )
-_TASK: Final[tuple[Part, ...]] = (
-    ("permits are", ("permits",), lambda spec: spec.permits),
-    ("tests are", ("tests",), lambda spec: spec.tests),
-)
+_TASK: Final[tuple[Part, ...]] = (("permits are", ("permits",), lambda spec: spec.permits),)
 _JOB: Final[tuple[Part, ...]] = (
     ("runs other than Running are", ("run",), lambda spec: spec.run != "Running"),
     ("schedules are", ("schedule",), lambda spec: spec.schedule),
