@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -94,12 +95,14 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; the console script `iocctl`. Ends the process.
+    """Run the command line; the console script `iocctl`. Ends the process."""
+    end(run(sys.argv[1:]))
 
-    At once: the end of a CA client, which the interpreter's end would bring, waits 30 s
-    for a server of EPICS_CA_NAME_SERVERS that is not there.
+
+def end(code: int) -> NoReturn:
+    """End the process at once: the end of a CA client, which the interpreter's end would bring,
+    waits 30 s for a server of EPICS_CA_NAME_SERVERS that is not there.
     """
-    code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -108,14 +111,20 @@ def main() -> None:
     os._exit(code)
 
 
-def run(arguments: list[str]) -> int:
-    """One command; its exit code. A person's mistake is one sentence on standard error."""
+def run(
+    arguments: list[str], program: typer.Typer = app, name: str = "iocctl", errors: str = "iocctl"
+) -> int:
+    """One command; its exit code. A person's mistake is one sentence on standard error.
+
+    :param name: of the program, as a person types it
+    :param errors: what its error messages begin with
+    """
     from ioc_runtime.cli import terminal
 
     try:
-        app(arguments, prog_name="iocctl")
+        program(arguments, prog_name=name)
     except Failure as failure:
-        terminal.err().print(f"iocctl: {failure}", style="red", markup=False)
+        terminal.err().print(f"{errors}: {failure}", style="red", markup=False)
         return failure.code
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else Exit.OK
