@@ -142,7 +142,7 @@ def completions(words: list[str], incomplete: str) -> list[str]:
         programs.run([], app, ERRORS, ERRORS)
     for name in asked:
         del os.environ[name]
-    return [*said.getvalue().splitlines(), DIRECTIVE]
+    return [*filter(None, said.getvalue().splitlines()), DIRECTIVE]
 
 
 if __name__ == "__main__":
