@@ -41,6 +41,7 @@ class Forward:
 
     def close(self) -> None:
         """Take no more connections; those that are there end with their ends."""
+        self._listening.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listening.close()
         with self._dialling:
             if self._spare is not None:
