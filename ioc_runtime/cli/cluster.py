@@ -233,8 +233,9 @@ def _not_forwarded(pod: str, words: str) -> Failure:
     except (ValueError, KeyError, TypeError):
         said = " ".join(words.split())
     if "403" in words.partition("-+-+-")[0]:
-        needs = "it takes the right to create pods/portforward"
-        return Failure(f"no way to pod {pod}: {said[:LONGEST_WORDS]}; {needs}", Exit.NO_CLUSTER)
+        said = said[:LONGEST_WORDS].rstrip(": ")
+        needs = "it takes the rights to get and create pods/portforward"
+        return Failure(f"no way to pod {pod}: {said}; {needs}", Exit.NO_CLUSTER)
     return Failure(f"no way to pod {pod}: {said[:LONGEST_WORDS]}", Exit.NO_CLUSTER)
 
 

@@ -27,7 +27,7 @@ from ioc_runtime.cli.pv import (
     StringOption,
     TimeoutOption,
 )
-from ioc_runtime.cli.reach import Reached, all_items, reach, resolve
+from ioc_runtime.cli.reach import Reached, all_items, hints, reach, resolve
 from ioc_runtime.cli.reading import Protocol, Reading
 
 TARGETS: Final = "TASK: its state, inputs and outputs; TASK/NAME: one PV; or the PV's full name."
@@ -47,7 +47,7 @@ def get(
     targets: TargetsArgument,
     namespace: NamespaceOption = None,
     protocol: ProtocolOption = ProtocolChoice.ca,
-    timeout: TimeoutOption = 5.0,
+    timeout: TimeoutOption = 10.0,
     output: FormatOption = Format.text,
     elements: ElementsOption = 10,
     string: StringOption = False,
@@ -83,7 +83,7 @@ def put(
     ],
     namespace: NamespaceOption = None,
     protocol: ProtocolOption = ProtocolChoice.ca,
-    timeout: TimeoutOption = 5.0,
+    timeout: TimeoutOption = 10.0,
     output: FormatOption = Format.text,
     elements: ElementsOption = 10,
     string: StringOption = False,
@@ -112,7 +112,7 @@ def monitor(
     count: Annotated[
         int | None, typer.Option("--count", "-c", min=1, help="End after so many updates.")
     ] = None,
-    timeout: TimeoutOption = 5.0,
+    timeout: TimeoutOption = 10.0,
     output: FormatOption = Format.text,
     elements: ElementsOption = 10,
     string: StringOption = False,
@@ -136,7 +136,7 @@ def reset(
         bool, typer.Option("--clear-only", help="Latches only; leave counters and connections.")
     ] = False,
     namespace: NamespaceOption = None,
-    timeout: TimeoutOption = 5.0,
+    timeout: TimeoutOption = 10.0,
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
@@ -185,8 +185,11 @@ def _protocol(choice: ProtocolChoice) -> Protocol:
 
 
 def _tell_trouble(found: Reached, code: Exit) -> None:
-    if code != Exit.OK and found.trouble:
-        terminal.err().print(found.trouble, style="yellow", markup=False)
+    if code == Exit.OK:
+        return
+    for line in (found.trouble, *hints(found)):
+        if line:
+            terminal.err().print(line, style="yellow", markup=False)
 
 
 COMMANDS: Final[Sequence[tuple[object, tuple[str, ...]]]] = (

@@ -45,6 +45,8 @@ class Reached:
     """PVs that can be talked to now."""
 
     addresses: list[Address] = field(default_factory=list)
+    items: list[Object] = field(default_factory=list)
+    """The tasks and jobs that they belong to."""
     forwards: list[Forward] = field(default_factory=list)
 
     @property
@@ -88,7 +90,8 @@ def reach(cluster: Cluster, namespace: str, words: Sequence[str], protocol: Prot
     items = all_items(cluster, namespace)
     targets = [resolve(word, items, namespace) for word in words]
     found = Reached()
-    for item in {target.key: target.item for target in targets}.values():
+    found.items = list({target.key: target.item for target in targets}.values())
+    for item in found.items:
         pod = running_pod(cluster, item, namespace)
         name, port = pod["metadata"]["name"], port_of(pod, protocol)
         found.forwards.append(Forward(partial(cluster.dial, namespace, name, port), protocol))
@@ -129,12 +132,19 @@ def port_of(pod: Mapping[str, Any], protocol: Protocol) -> int:
     return PORTS[protocol]
 
 
-def hint(name: str, items: Sequence[Object]) -> str:
-    """For a PV that does not answer: the name that may have been meant; "" without one."""
-    for item in items:
-        prefix = prefix_of(item)
-        short = name.removeprefix(prefix)
-        known = signal_names(item)
-        if name.startswith(prefix) and short not in known:
-            return nearest(short, known)
-    return ""
+def hints(found: Reached) -> list[str]:
+    """For PVs that may not have answered: names that may have been meant."""
+    from ioc_runtime.spec.problem import nearest as like
+    from ioc_runtime.standard import standard_of
+
+    told = []
+    for address in found.addresses:
+        for item in found.items:
+            short = address.name.removeprefix(prefix_of(item))
+            standard = (one.name for one in standard_of(str(item["kind"])))
+            known = [*signal_names(item), *standard]
+            if short == address.name or short in known:
+                continue
+            if near := like(short, known):
+                told.append(f"{item['metadata']['name']} has no PV {short} (did you mean {near}?)")
+    return told

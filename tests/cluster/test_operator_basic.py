@@ -170,7 +170,7 @@ def test_a_manifest_whose_tests_fail_makes_nothing_and_such_an_edit_changes_noth
     bad = [{"name": "trips", "steps": [*steps, {"expect": {"alarm": 0}}]}]
     tasks.apply(task("guard", tasks.prefix("guard"), tests=bad))
     message = tasks.stalled("guard", "TestsFailed")
-    assert message.startswith("test 'trips', step 3: expected alarm 0, got 1 ("), message
+    assert message.startswith("test 'trips', step 3: expected alarm OK, got HIGH ("), message
     assert "rules: high ACTIVE; pressure is 9" in message, message
     assert tasks.run("get", "sts,svc", "-o", "name") == ""
 

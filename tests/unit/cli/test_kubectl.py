@@ -96,7 +96,7 @@ def test_a_handshake_that_fails_is_one_sentence():
     assert failure.code == Exit.NO_CLUSTER
     assert str(failure) == (
         'no way to pod bl01/guard-0: pods "guard-0" is forbidden: User "eve" cannot; '
-        "it takes the right to create pods/portforward"
+        "it takes the rights to get and create pods/portforward"
     )
     assert str(_not_forwarded("bl01/g-0", "[Errno 111] refused")) == (
         "no way to pod bl01/g-0: [Errno 111] refused"
