@@ -83,12 +83,16 @@ class Cluster:
         """
         from kubernetes.client import ApiException, CoreV1Api
         from kubernetes.stream import portforward
+        from websocket import WebSocketException
 
         call: Any = CoreV1Api(self._client).connect_get_namespaced_pod_portforward
         try:
             with self._dialling:  # the package exchanges a method of the client meanwhile
                 forwarded = portforward(call, pod, namespace, ports=str(port))
-        except (ApiException, OSError) as error:
+            # What came in one TLS record with the handshake waits in the TLS layer, where the
+            # package's `select` does not see it; the answer to a ping makes it look.
+            forwarded.websocket.ping()
+        except (ApiException, WebSocketException, OSError) as error:
             raise _not_forwarded(
                 f"{namespace}/{pod}", str(getattr(error, "reason", error))
             ) from None
