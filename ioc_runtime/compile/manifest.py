@@ -30,6 +30,7 @@ from ioc_runtime.compile.signals import Signals, check_totals
 from ioc_runtime.compile.trigger import compile_trigger
 from ioc_runtime.compile.unbuilt import unbuilt
 from ioc_runtime.spec.base import Model
+from ioc_runtime.spec.deprecated import used
 from ioc_runtime.spec.document import Document, read_documents
 from ioc_runtime.spec.job import IocJob
 from ioc_runtime.spec.plain import plain_document
@@ -180,6 +181,8 @@ def _compile(document: Document, collector: Collector) -> Compiled | None:
     check_object(manifest.kind, manifest.metadata, collector)
     for path, value, expected in unbuilt(manifest):
         collector.wrong(path, value, expected)
+    for path, instead in used(manifest):
+        collector.warn(path, NOTHING, f"nothing here in future: {instead}")
     if isinstance(manifest, IocJob):
         return _job(manifest, document, collector)
     return _task(manifest, document, collector)
