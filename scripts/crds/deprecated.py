@@ -112,6 +112,5 @@ def template(made: list[Object], head: str) -> str:
         documents.append(text)
     if not documents:
         return ""
-    return f"{head}{{{{- if .Values.crds.enabled }}}}\n" + "\n---\n".join(
-        [*documents, "{{- end }}\n"]
-    )
+    body = "\n---\n".join(documents)
+    return f"{head}{{{{- if .Values.crds.enabled }}}}\n{body}\n{{{{- end }}}}\n"

@@ -75,9 +75,7 @@ END: Final = _map(
 
 RUNTIME: Final = _open(
     "What the pod says of itself; it writes this and nothing else, and no one else does.",
-    podUID=_text(
-        "The uid of the pod that says it; of another pod than the live one it is history."
-    ),
+    podUID=_text("The uid of the pod that says it; of another one than the live pod it is old."),
     configHash=_text("Hash of the configuration in force."),
     observedGeneration=_whole("Generation of the object that the configuration was made from."),
     time=_time("When it was said."),
