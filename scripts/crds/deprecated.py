@@ -76,30 +76,22 @@ def unused(path: tuple[str, ...]) -> str:
     """CEL that holds while nothing at that path below `spec` is given."""
     if sum(step in (LIST, MAP) for step in path) > MOST_NESTED:
         raise ValueError(f"{shown(path)}: too deep for a policy")
-    return _unused("object.spec", path, 0)
+    return _unused("dyn(object.spec)", path, 0)
 
 
 def _unused(place: str, path: tuple[str, ...], depth: int) -> str:
+    # `'x' in place`, not `has(place.x)`: the escapes of names that CEL has a use for, as
+    # `for`, mean nothing where a policy looks at an object.
     step, *rest = path
     if step in (LIST, MAP):
         one = f"e{depth}"
         item = one if step == LIST else f"{place}[{one}]"
         return f"{place}.all({one}, {_unused(item, tuple(rest), depth + 1)})"
-    missing = f"!has({place}.{_escaped(step)})"
+    missing = f"!('{step}' in {place})"
     if not rest:
         return missing
-    return f"({missing} || {_unused(f'{place}.{_escaped(step)}', tuple(rest), depth)})"
-
-
-def _escaped(name: str) -> str:
-    """A field's name in CEL, which has words of its own."""
-    return f"__{name}__" if name in _RESERVED else name
-
-
-_RESERVED: Final = frozenset(
-    "true false null in as break const continue else for function if import let loop package "
-    "namespace return var void while".split()
-)
+    inner = f"{place}['{step}']"
+    return f"({missing} || {_unused(inner, tuple(rest), depth)})"
 
 
 def template(made: list[Object], head: str) -> str:

@@ -97,8 +97,13 @@ def _described(given: Schema, *, default: bool = False) -> Schema:
 
 
 def _top_default(made: Schema, given: Schema) -> Schema:
-    """Defaults of plain fields directly below `spec` are the server's too."""
+    """Defaults of plain fields directly below `spec` are the server's too.
+
+    Not of deprecated ones: everybody would be warned of what the server has filled in.
+    """
     value = given.get("default")
+    if MESSAGE in given:
+        return made
     if isinstance(value, str | bool | int) and value != "" and not isinstance(value, float):
         made["default"] = value
     return made

@@ -191,7 +191,7 @@ def test_kubectl_warns_of_an_unknown_field_where_it_is_asked_not_to_refuse_it(
 def test_the_server_warns_of_deprecated_fields_and_takes_them(crds: Rig, space: str):
     """Of fields that are not: as if they had been marked in the models."""
     paths = {
-        **{("iocStats",): "write `stats`", ("inputs", "{}", "unit"): "write `units`"},
+        **{("aliases",): "write `names`", ("inputs", "{}", "unit"): "write `units`"},
         **{("rules", "[]", "for"): "write `hold`", ("access", "operators"): "leave it out"},
     }
     made = policy("ioc-operator.dev", "IocTask", paths, space)
@@ -202,7 +202,7 @@ def test_the_server_warns_of_deprecated_fields_and_takes_them(crds: Rig, space: 
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
     crds.kubectl("apply", "-f", "-", stdin=listed)
     spec = {
-        "iocStats": True,
+        "aliases": {"STATUS": "State"},
         "inputs": {"a": {"type": "float", "unit": "mbar"}, "b": {"type": "float"}},
         "outputs": {"o": {"type": "bool"}},
         "rules": [{"id": "r", "condition": "a > 1", "for": 1, "outputs": {"o": 1}}],
@@ -216,7 +216,7 @@ def test_the_server_warns_of_deprecated_fields_and_takes_them(crds: Rig, space: 
             if done.stderr.count("Warning") == 3 or time.monotonic() > until:
                 break
             time.sleep(0.2)
-        for text in ("spec.iocStats will go: write `stats`", "spec.rules[].for will go: write "):
+        for text in ("spec.aliases will go: write `names`", "spec.rules[].for will go: write "):
             assert text in done.stderr
         assert "spec.inputs.NAME.unit will go: write `units`" in done.stderr
         assert "spec.access" not in done.stderr
