@@ -24,11 +24,11 @@ from ioc_runtime.engine.rules import RuleState
 from ioc_runtime.engine.values import show
 from ioc_runtime.plan import Plan, Signal
 
-MOST_WORK: Final = 10_000_000
+MOST_WORK: Final = 4_000_000
 """Of all tests of a task; each event of the engine counts `EVENT`, and 1 for each rule and
-transform. A few seconds on a slow machine."""
+transform. Two to eight seconds of a processor."""
 EVENT: Final = 10
-BUILDING: Final = 30
+BUILDING: Final = 5
 """Events that making an engine counts for."""
 START: Final = 1000.0
 START_NS: Final = 1_800_000_000 * 10**9

@@ -134,3 +134,17 @@ def test_another_set_of_pvs_starts_it_anew_and_one_that_ends_at_once_waits(watch
     settled(task, "restarted: ", 2)
     assert watched.shows("twice", r"\b9\b")
     assert task.stop() == 0
+
+
+def test_an_edit_whose_tests_fail_never_comes_into_force(watched: Watched):
+    task = watched("--watch")
+    text = watched.file.read_text()
+    tests = "  tests: [{name: trips, steps: [{set: {level: 8}, expect: {alarm: %s}}]}]\n"
+    watched.file.write_text(text.replace("level > 7", "level > 2") + tests % "OK")
+    task.wait_for("task.yaml:14: test 'trips', step 1: expected alarm OK, got HIGH")
+    task.wait_for("the last good one runs on")
+    assert watched.shows("alarm", r"\bOK\b"), "level is 3"
+    watched.file.write_text(text.replace("level > 7", "level > 2") + tests % "HIGH")
+    task.wait_for("alarm HIGH")
+    assert count(task, " starts: ") == 1
+    assert task.stop() == 0
