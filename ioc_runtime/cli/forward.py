@@ -36,7 +36,7 @@ class Forward:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.trouble = ""
-        """Why the last connection could not be passed on; "" while all could."""
+        """Why the last connection that ended was of no use; "" if it was."""
         threading.Thread(target=self._accept, name="forward", daemon=True).start()
 
     def close(self) -> None:
@@ -64,18 +64,20 @@ class Forward:
             self.trouble = str(failure)
             near.close()
             return
-        self.trouble = ""
         back: Callable[[bytes], bytes] = bytes
         if self._protocol == "pva":
             back = PvaAnswers(self.port).passed
         threading.Thread(target=_pump, args=(near, far, bytes), daemon=True).start()
-        _pump(far, near, back)
+        said = _pump(far, near, back)
+        self.trouble = "" if said else "the pod's port takes no connections; it may be another one"
 
 
-def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes]) -> None:
-    """Pass on what comes until one of the two ends; then both are closed."""
+def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes]) -> int:
+    """Pass on what comes until one of the two ends; then both are closed. Bytes that came."""
+    count = 0
     try:
         while data := source.recv(CHUNK):
+            count += len(data)
             sink.sendall(change(data))
     except OSError:
         pass
@@ -85,6 +87,7 @@ def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], 
         except OSError:
             pass
         each.close()
+    return count
 
 
 class PvaAnswers:

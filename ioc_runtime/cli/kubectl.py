@@ -82,7 +82,7 @@ def test(
     Exit code 0: all pass; 1: one fails, or a manifest is bad; 2: a file cannot be read;
     3: no cluster.
     """
-    files = [one for one in what if one == STANDARD_INPUT or "/" in one or Path(one).exists()]
+    files = [one for one in what if one == STANDARD_INPUT or "/" in one or Path(one).is_file()]
     files += [one for one in what if one.endswith((".yaml", ".yml", ".json")) and one not in files]
     found, code = check_files("test", files) if files else ([], Exit.OK)
     names = [one for one in what if one not in files]

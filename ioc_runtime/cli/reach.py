@@ -16,7 +16,7 @@ from ioc_runtime.cli.condition_table import mapping, row, text
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.forward import Forward
 from ioc_runtime.cli.live_values import PORTS, ask_only, prefix_of, pv_names, signal_names
-from ioc_runtime.cli.reading import Address, Protocol
+from ioc_runtime.cli.reading import Address, Protocol, parse_address
 from ioc_runtime.plugin.errors import nearest
 
 _VARIABLES: Final[Mapping[Protocol, tuple[str, str]]] = {
@@ -97,7 +97,7 @@ def reach(cluster: Cluster, namespace: str, words: Sequence[str], protocol: Prot
         found.forwards.append(Forward(partial(cluster.dial, namespace, name, port), protocol))
     ask_only([f"127.0.0.1:{one.port}" for one in found.forwards], protocol)
     names = dict.fromkeys(name for target in targets for name in target.names)
-    found.addresses = [Address(protocol, name, name) for name in names]
+    found.addresses = [parse_address(name, protocol) for name in names]
     return found
 
 

@@ -15,6 +15,7 @@ import pytest
 from ioc_runtime.cli.failure import Failure
 from ioc_runtime.cli.forward import Forward
 from ioc_runtime.cli.reading import Protocol
+from runtime.source import wait_until
 from support.epics_env import EpicsEnv
 from support.spawn import Spawn, Spawned
 
@@ -127,9 +128,12 @@ def test_where_there_is_no_way_it_says_so_at_once_and_later(epics_env: EpicsEnv)
         way.open = True
         with closing(Forward(way.dial, "ca"), way) as forward:
             way.open = False
-            with socket.create_connection(("127.0.0.1", forward.port), 5):
-                pass  # takes the connection that was there from the start
+            with socket.create_connection(("127.0.0.1", forward.port), 5) as client:
+                way.cut()  # the connection that was there from the start
+                client.settimeout(20)
+                assert client.recv(1) == b""
+            wait_until(lambda: forward.trouble.startswith("the pod's port takes no"), 20)
             with socket.create_connection(("127.0.0.1", forward.port), 5) as client:
                 client.settimeout(20)
                 assert client.recv(1) == b""
-            assert forward.trouble == "no way to the pod"
+            wait_until(lambda: forward.trouble == "no way to the pod", 20)
