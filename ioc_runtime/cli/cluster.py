@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
+from threading import Lock
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -45,6 +47,7 @@ class Cluster:
     def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
         """:raises Failure: there is no usable kubeconfig, or the package is missing."""
         self._client, self.namespace = _connect(kubeconfig, context)
+        self._dialling = Lock()
 
     def owners(self, kind: str, namespace: str | None) -> tuple[list[Object], str]:
         """All IocTasks or IocJobs of a namespace (None: of all), and the list's version."""
@@ -72,6 +75,29 @@ class Cluster:
         :raises NotFound: there is none of that name
         """
         return self.get(f"/api/v1/namespaces/{quote(namespace)}/services/{quote(name)}")
+
+    def dial(self, namespace: str, pod: str, port: int) -> socket:
+        """A connection to a port of a pod, by way of the API server.
+
+        What goes wrong behind the API server is told by the connection's end alone.
+        """
+        from kubernetes.client import ApiException, CoreV1Api
+        from kubernetes.stream import portforward
+        from websocket import WebSocketException
+
+        call: Any = CoreV1Api(self._client).connect_get_namespaced_pod_portforward
+        try:
+            with self._dialling:  # the package exchanges a method of the client meanwhile
+                forwarded = portforward(call, pod, namespace, ports=str(port))
+            # What came in one TLS record with the handshake waits in the TLS layer, where the
+            # package's `select` does not see it; the answer to a ping makes it look.
+            forwarded.websocket.ping()
+        except (ApiException, WebSocketException, OSError) as error:
+            raise _not_forwarded(
+                f"{namespace}/{pod}", str(getattr(error, "reason", error))
+            ) from None
+        found: socket = forwarded.socket(port)
+        return found
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
         """The JSON at a path."""
@@ -201,6 +227,20 @@ def _why(error: Exception) -> str:
         error, inner = inner, getattr(inner, "reason", None)
     text = " ".join(str(error).split()) or type(error).__name__
     return (text.rpartition("Failed to establish a new connection: ")[2] or text)[:LONGEST_WORDS]
+
+
+def _not_forwarded(pod: str, words: str) -> Failure:
+    """Why there is no way to a pod's port; `words` are those of a websocket's handshake."""
+    body = words.partition("-+-+-")[2].rpartition("-+-+-")[2]
+    try:
+        said = str(json.loads(body.strip().removeprefix("b'").removesuffix("'"))["message"])
+    except (ValueError, KeyError, TypeError):
+        said = " ".join(words.split())
+    if "403" in words.partition("-+-+-")[0]:
+        said = said[:LONGEST_WORDS].rstrip(": ")
+        needs = "it takes the rights to get and create pods/portforward"
+        return Failure(f"no way to pod {pod}: {said}; {needs}", Exit.NO_CLUSTER)
+    return Failure(f"no way to pod {pod}: {said[:LONGEST_WORDS]}", Exit.NO_CLUSTER)
 
 
 def _refusal(code: int, body: bytes, path: str) -> Failure:

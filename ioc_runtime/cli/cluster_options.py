@@ -26,6 +26,29 @@ KubeconfigOption = Annotated[
 ]
 
 
+def complete_target(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of tasks and jobs, and behind `TASK/` the names of its inputs and outputs."""
+    head, slash, name = incomplete.partition("/")
+    if not slash:
+        return complete_name(context, incomplete)
+    from ioc_runtime.cli.live_values import prefix_of, pv_names
+
+    options = context.params
+    try:
+        cluster = Cluster(options.get("kubeconfig"), options.get("context"))
+        namespace = options.get("namespace") or cluster.namespace
+        items = [i for kind in KINDS for i in cluster.owners(kind, namespace)[0]]
+    except Failure:
+        return []
+    known = [
+        each.removeprefix(prefix_of(item))
+        for item in items
+        if item["metadata"]["name"] == head
+        for each in pv_names(item)
+    ]
+    return [f"{head}/{each}" for each in known if each.startswith(name)]
+
+
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:
     """Names of tasks and jobs that begin like this; none where there is no cluster."""
     options = context.params

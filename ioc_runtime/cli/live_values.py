@@ -21,14 +21,25 @@ OF_JOBS: Final = ("STATE", "STATUS", "PROGRESS", "MSG")
 
 def pv_names(item: Mapping[str, Any]) -> list[str]:
     """The PVs of an object that a person wants to see first: state, inputs, outputs."""
+    prefix = prefix_of(item)
+    standard = OF_JOBS if item.get("kind") == "IocJob" else OF_TASKS
+    return [prefix + name for name in (*standard, *signal_names(item))][:MOST]
+
+
+def signal_names(item: Mapping[str, Any]) -> list[str]:
+    """Inputs, then outputs, by their short names."""
+    spec = mapping(item.get("spec"))
+    return [*mapping(spec.get("inputs")), *mapping(spec.get("outputs"))]
+
+
+def prefix_of(item: Mapping[str, Any]) -> str:
+    """What the names of an object's PVs begin with: what it holds, else what it asks for."""
     spec, status = mapping(item.get("spec")), mapping(item.get("status"))
     prefix = text(mapping(status.get("claim")).get("prefix")) or text(spec.get("prefix"))
-    if not prefix:
-        meta = mapping(item.get("metadata"))
-        prefix = _default_prefix(text(meta.get("namespace")), text(meta.get("name")))
-    standard = OF_JOBS if item.get("kind") == "IocJob" else OF_TASKS
-    own = [*mapping(spec.get("inputs")), *mapping(spec.get("outputs"))]
-    return [prefix + name for name in (*standard, *own)][:MOST]
+    if prefix:
+        return prefix
+    meta = mapping(item.get("metadata"))
+    return _default_prefix(text(meta.get("namespace")), text(meta.get("name")))
 
 
 def _default_prefix(namespace: str, name: str) -> str:
@@ -73,6 +84,17 @@ def why_unreachable(host: str, port: int) -> str | None:
     return None
 
 
+def ask_only(servers: Sequence[str], protocol: Protocol) -> None:
+    """Let this process look for PVs at these servers (host:port) and nowhere else.
+
+    Before the protocol's library is loaded: it reads its environment when it starts.
+    """
+    kind = protocol.upper()
+    os.environ[f"EPICS_{kind}_NAME_SERVERS"] = " ".join(servers)
+    os.environ[f"EPICS_{kind}_ADDR_LIST"] = ""
+    os.environ[f"EPICS_{kind}_AUTO_ADDR_LIST"] = "NO"
+
+
 def read_values(
     host: str, port: int, names: Sequence[str], protocol: Protocol, timeout: float
 ) -> list[Reading]:
@@ -82,11 +104,7 @@ def read_values(
     """
     from ioc_runtime.cli.pv import Clients
 
-    kind = protocol.upper()
-    server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    os.environ[f"EPICS_{kind}_NAME_SERVERS"] = server
-    os.environ[f"EPICS_{kind}_ADDR_LIST"] = ""
-    os.environ[f"EPICS_{kind}_AUTO_ADDR_LIST"] = "NO"
+    ask_only([f"[{host}]:{port}" if ":" in host else f"{host}:{port}"], protocol)
     clients = Clients()
     readings = clients.get([Address(protocol, name, name) for name in names], timeout)
     clients.forget(protocol)  # a connection that breaks off is an error in the server's log

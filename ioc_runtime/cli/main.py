@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -13,6 +14,7 @@ from ioc_runtime.cli.convert import convert_command
 from ioc_runtime.cli.demo import command as demonstration
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.logs import logs
+from ioc_runtime.cli.prove import test_command
 from ioc_runtime.cli.schema import schema as print_schema
 from ioc_runtime.cli.status import status as show_status
 from ioc_runtime.cli.terminal import examples
@@ -42,6 +44,10 @@ app.command(
     name="validate",
     epilog=examples("iocctl validate guard.yaml", "iocctl validate *.yaml -o json"),
 )(validate_command)
+app.command(
+    name="test",
+    epilog=examples("iocctl test guard.yaml", "iocctl test *.yaml -o json"),
+)(test_command)
 app.command(
     name="convert",
     epilog=examples(
@@ -91,12 +97,14 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; the console script `iocctl`. Ends the process.
+    """Run the command line; the console script `iocctl`. Ends the process."""
+    end(run(sys.argv[1:]))
 
-    At once: the end of a CA client, which the interpreter's end would bring, waits 30 s
-    for a server of EPICS_CA_NAME_SERVERS that is not there.
+
+def end(code: int) -> NoReturn:
+    """End the process at once: the end of a CA client, which the interpreter's end would bring,
+    waits 30 s for a server of EPICS_CA_NAME_SERVERS that is not there.
     """
-    code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -105,14 +113,20 @@ def main() -> None:
     os._exit(code)
 
 
-def run(arguments: list[str]) -> int:
-    """One command; its exit code. A person's mistake is one sentence on standard error."""
+def run(
+    arguments: list[str], program: typer.Typer = app, name: str = "iocctl", errors: str = "iocctl"
+) -> int:
+    """One command; its exit code. A person's mistake is one sentence on standard error.
+
+    :param name: of the program, as a person types it
+    :param errors: what its error messages begin with
+    """
     from ioc_runtime.cli import terminal
 
     try:
-        app(arguments, prog_name="iocctl")
+        program(arguments, prog_name=name)
     except Failure as failure:
-        terminal.err().print(f"iocctl: {failure}", style="red", markup=False)
+        terminal.err().print(f"{errors}: {failure}", style="red", markup=False)
         return failure.code
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else Exit.OK

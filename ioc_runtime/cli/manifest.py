@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from ioc_runtime.cli import terminal
 from ioc_runtime.cli.failure import Exit, Failure
+from ioc_runtime.cli.prove import located
 from ioc_runtime.compile import (
     Compiled,
     ManifestError,
     compile_document,
     compile_text,
     parse_setting,
+    prove,
 )
 from ioc_runtime.plan import Plan
 from ioc_runtime.spec.plain import plain_document
@@ -75,6 +77,7 @@ def compile_one(
         )
     for warning in compiled[0].warnings:
         warn(str(warning))
+    _prove(compiled[0], name, warn if changes else None)
     return _complete(compiled[0], name, warn)
 
 
@@ -159,6 +162,21 @@ def _complete(compiled: Compiled, name: str, warn: Callable[[str], None]) -> Pla
     for note in notes:
         warn(f"{plugin.config}: {note}")
     return plan
+
+
+def _prove(compiled: Compiled, name: str, warn: Callable[[str], None] | None) -> None:
+    """Run the manifest's tests.
+
+    :param warn: hears of those that fail, where a manifest was changed by --set: the tests
+        may well speak of what stood there before
+    :raises Failure: some fail, and there is no `warn`
+    """
+    failed = prove(compiled.plan, compiled.proofs)
+    if warn is None and failed:
+        lines = "\n".join(f"  {located(compiled, one)}" for one in failed)
+        raise Failure(f"{name} cannot be run: its tests fail\n{lines}", Exit.BAD_SPEC)
+    for one in failed if warn is not None else ():
+        warn(f"with --set a test fails: {located(compiled, one)}")
 
 
 def _refused(name: str, error: ManifestError) -> Failure:

@@ -77,9 +77,7 @@ def get(
 ) -> None:
     """Read PVs: value, unit, severity, status and time. Exit code 1 if one does not answer."""
     addresses = [parse_address(name, protocol.value) for name in names]
-    readings = Clients().get(addresses, timeout)
-    Printer(addresses, output, elements, string).show(*readings)
-    raise typer.Exit(Exit.FAILED if any(r.error for r in readings) else Exit.OK)
+    raise typer.Exit(read_once(addresses, timeout, Printer(addresses, output, elements, string)))
 
 
 @app.command(
@@ -107,13 +105,8 @@ def put(
 ) -> None:
     """Write a PV, wait until its record has processed, and show what it holds then."""
     address = parse_address(name, protocol.value)
-    clients = Clients()
-    failed = clients.of(address).put(address, values, timeout)
-    if failed is not None:
-        raise Failure(f"{name} was not written: {failed}")
-    readings = clients.get([address], timeout)
-    Printer([address], output, elements, string).show(*readings)
-    raise typer.Exit(Exit.FAILED if readings[0].error else Exit.OK)
+    printer = Printer([address], output, elements, string)
+    raise typer.Exit(write_once(address, values, timeout, printer))
 
 
 @app.command(
@@ -142,17 +135,50 @@ def monitor(
     if one never answered.
     """
     addresses = list(dict.fromkeys(parse_address(name, protocol.value) for name in names))
+    printer = Printer(addresses, output, elements, string)
+    raise typer.Exit(follow(addresses, printer, seconds, count, timeout))
+
+
+def read_once(addresses: Sequence[Address], timeout: float, printer: Printer) -> Exit:
+    """Read PVs and print what they say; the exit code."""
+    readings = Clients().get(addresses, timeout)
+    printer.show(*readings)
+    return Exit.FAILED if any(reading.error for reading in readings) else Exit.OK
+
+
+def write_once(address: Address, words: Sequence[str], timeout: float, printer: Printer) -> Exit:
+    """Write a PV and print what it holds then; the exit code.
+
+    :raises Failure: it was not written
+    """
+    clients = Clients()
+    failed = clients.of(address).put(address, words, timeout)
+    if failed is not None:
+        raise Failure(f"{address.given} was not written: {failed}")
+    (reading,) = clients.get([address], timeout)
+    printer.show(reading)
+    return Exit.FAILED if reading.error else Exit.OK
+
+
+def follow(
+    addresses: Sequence[Address],
+    printer: Printer,
+    seconds: float | None,
+    count: int | None,
+    timeout: float,
+) -> Exit:
+    """Print each change of PVs until so many seconds or updates; the exit code."""
     updates: queue.SimpleQueue[Reading] = queue.SimpleQueue()
     clients = Clients()
     clients.monitor(addresses, updates.put)
-    follow = _Follow(addresses, updates, Printer(addresses, output, elements, string))
+    following = _Follow(addresses, updates, printer)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        follow.until(seconds, count, timeout, clients.tend)
+        following.until(seconds, count, timeout, clients.tend)
     except KeyboardInterrupt:
         pass
-    follow.name_silent()
-    raise typer.Exit(Exit.FAILED if follow.silent else Exit.OK)
+    following.name_silent()
+    return Exit.FAILED if following.silent else Exit.OK
 
 
 class _Follow:

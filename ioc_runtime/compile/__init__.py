@@ -9,11 +9,13 @@ from ioc_runtime.compile.manifest import (
     config_hash,
 )
 from ioc_runtime.compile.overrides import parse_setting
+from ioc_runtime.compile.proving import Failed, prove
 from ioc_runtime.spec.problem import ManifestError, Problem
 
 __all__ = [
     "Checked",
     "Compiled",
+    "Failed",
     "ManifestError",
     "Problem",
     "check_text",
@@ -21,4 +23,5 @@ __all__ = [
     "compile_text",
     "config_hash",
     "parse_setting",
+    "prove",
 ]

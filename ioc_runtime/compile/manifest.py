@@ -24,11 +24,13 @@ from ioc_runtime.compile.logic import Logic, owners
 from ioc_runtime.compile.names import Names, check_object, default_prefix
 from ioc_runtime.compile.plugins import check_config, compile_plugin
 from ioc_runtime.compile.prefixes import compile_prefixes
+from ioc_runtime.compile.proofs import Proof, compile_proofs
 from ioc_runtime.compile.schema import check_schema
 from ioc_runtime.compile.signals import Signals, check_totals
 from ioc_runtime.compile.trigger import compile_trigger
 from ioc_runtime.compile.unbuilt import unbuilt
 from ioc_runtime.spec.base import Model
+from ioc_runtime.spec.deprecated import used
 from ioc_runtime.spec.document import Document, read_documents
 from ioc_runtime.spec.job import IocJob
 from ioc_runtime.spec.plain import plain_document
@@ -58,6 +60,8 @@ class Compiled:
     names: tuple[str, ...]
     """Full names of all PVs it serves, but those of devIocStats."""
     warnings: tuple[Problem, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    """Its tests, for `proving`."""
 
 
 @dataclass
@@ -177,6 +181,8 @@ def _compile(document: Document, collector: Collector) -> Compiled | None:
     check_object(manifest.kind, manifest.metadata, collector)
     for path, value, expected in unbuilt(manifest):
         collector.wrong(path, value, expected)
+    for path, instead in used(manifest):
+        collector.warn(path, NOTHING, f"nothing here in future: {instead}")
     if isinstance(manifest, IocJob):
         return _job(manifest, document, collector)
     return _task(manifest, document, collector)
@@ -218,6 +224,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
     access = compile_access(spec.access, collector)
     plugin = compile_plugin(spec.plugin, document.file, collector) if spec.plugin else None
     trigger = compile_trigger(spec, collector)
+    proofs = compile_proofs(spec, inputs, outputs, collector)
     if collector.problems:
         return None
     made = plan.Plan(
@@ -241,7 +248,7 @@ def _task(manifest: IocTask, document: Document, collector: Collector) -> Compil
         database=databases,
         config_hash=config_hash(document.data["spec"]),
     )
-    return _compiled(made, manifest, document, names, collector)
+    return _compiled(made, manifest, document, names, collector, proofs)
 
 
 def _job(manifest: IocJob, document: Document, collector: Collector) -> Compiled | None:
@@ -289,6 +296,7 @@ def _compiled(
     document: Document,
     names: Names,
     collector: Collector,
+    proofs: tuple[Proof, ...] = (),
 ) -> Compiled | None:
     size = len(plan.to_json(made))
     if size > LARGEST_PLAN:
@@ -296,7 +304,7 @@ def _compiled(
         collector.wrong(("spec",), NOTHING, expected)
         return None
     warnings = tuple(in_file_order(collector.warnings))
-    return Compiled(made, manifest, document, tuple(names.full), warnings)
+    return Compiled(made, manifest, document, tuple(names.full), warnings, proofs)
 
 
 def _check_run(spec: TaskSpec, collector: Collector) -> None:

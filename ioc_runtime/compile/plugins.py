@@ -85,7 +85,10 @@ def _check_git(git: Git, path: Path, collector: Collector) -> None:
 
 
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*")
-_FROM_FILE = ("inputs", "outputs", "transforms", "rules", "rule_defaults", "mode", "period")
+_FROM_FILE = (
+    *("inputs", "outputs", "transforms", "rules", "rule_defaults", "mode", "period"),
+    "tests",  # of rules that are not known before the file is
+)
 _FILES = ("yaml", "yml", "json")
 
 

@@ -29,7 +29,6 @@ _COMMON: Final[tuple[Part, ...]] = (
 )
 _TASK: Final[tuple[Part, ...]] = (
     ("permits are", ("permits",), lambda spec: spec.permits),
-    ("tests are", ("tests",), lambda spec: spec.tests),
     (
         "triggered cycles in a process of the plugin's own are",
         ("plugin", "isolation"),

@@ -126,12 +126,22 @@ class Deploy(Model):
     service_account_name: ObjectName | None = Field(
         None, description="ServiceAccount of the pod instead of ours."
     )
-    pod_template: PodTemplate | None = Field(None, description="Overlay over the pod.")
+    pod_template: PodTemplate | None = Field(
+        None,
+        description="Labels, annotations and pod fields that are merged over ours.",
+    )
     suspend: bool = Field(False, description="Whether the pod is taken away for now.")
     termination_grace_period_seconds: int = Field(
         10, ge=0, le=3600, description="Seconds between SIGTERM and SIGKILL."
     )
-    access: Access = Field(default_factory=Access, description="Who may write.")
-    network: Network = Field(default_factory=Network, description="Services and searches.")
-    storage: Storage | None = Field(None, description="Volume for the state file.")
-    report: Report = Field(default_factory=Report, description="Writing of the status.")
+    access: Access = Field(default_factory=Access, description="Who may write operators' PVs.")
+    network: Network = Field(
+        default_factory=Network,
+        description="The Service in front of the pod, and where the PVs of links are looked for.",
+    )
+    storage: Storage | None = Field(
+        None, description="A volume that keeps latches and set-points; without it the status does."
+    )
+    report: Report = Field(
+        default_factory=Report, description="Whether the pod writes to the status what it sees."
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ioc_runtime.spec.base import VOTE_PATTERN, AnyMap, Link, Model, Name, Seconds, Source
@@ -87,6 +89,10 @@ class Permit(Model):
     )
 
 
+RuleStateName = Literal["OK", "PENDING", "ACTIVE", "LATCHED", "INVALID", "DISABLED"]
+SeverityName = Literal["NO_ALARM", "MINOR", "MAJOR", "INVALID"]
+
+
 class Step(Model):
     """One step of a test: set inputs, wait, compare outputs."""
 
@@ -94,13 +100,34 @@ class Step(Model):
         default_factory=dict,
         max_length=1000,
         alias="set",
-        description="Values of inputs, from now on.",
+        description="Values from now on: of inputs, of outputs that the plugin writes (it does "
+        "not run in a test), of CLEAR, RESET and ENABLE.",
+    )
+    severity: dict[str, SeverityName] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="Severity that the sources of linked inputs give with their values in this "
+        "step; NO_ALARM of those that are only in `set`.",
+    )
+    disconnect: list[Name] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Linked inputs that lose their source, until they are set again.",
     )
     after: Seconds = Field(0.0, description="Seconds to wait after that.")
     expect: AnyMap = Field(
         default_factory=dict,
         max_length=1000,
-        description="Values outputs and permits must have then.",
+        description="Values that outputs and permits must have then, and not be INVALID unless "
+        "`invalid` names them.",
+    )
+    invalid: list[Name] = Field(
+        default_factory=list, max_length=1000, description="Outputs that must be INVALID then."
+    )
+    rules: dict[str, RuleStateName] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="States that rules must have then, as `RULE:<id>` shows them.",
     )
 
 

@@ -42,10 +42,14 @@ class Common(Deploy):
     )
     protocol: Literal["ca", "pva"] = Field("ca", description="Protocol of links without a scheme.")
     inputs: dict[Name, Input] = Field(
-        default_factory=dict, max_length=MOST_SIGNALS, description="Inputs, by name."
+        default_factory=dict,
+        max_length=MOST_SIGNALS,
+        description="What comes in, by name: mirrors of other PVs, and operators' set-points.",
     )
     outputs: dict[Name, Output] = Field(
-        default_factory=dict, max_length=MOST_SIGNALS, description="Outputs, by name."
+        default_factory=dict,
+        max_length=MOST_SIGNALS,
+        description="What goes out, by name: driven by rules, by a transform or by the plugin.",
     )
     parameters: dict[Name, Any] = Field(
         default_factory=dict,
@@ -63,7 +67,9 @@ class Common(Deploy):
         max_length=100,
         description="Second name of a standard PV, both without prefix.",
     )
-    plugin: Plugin | None = Field(None, description="Python code of the user.")
+    plugin: Plugin | None = Field(
+        None, description="Python code that runs beside the rules; of a job, the code of its run."
+    )
 
 
 class Trigger(Model):
@@ -111,7 +117,9 @@ class TaskSpec(Common):
     )
     trigger: Trigger = Field(default_factory=Trigger, description="The cycle in triggered mode.")
     transforms: list[Transform] = Field(
-        default_factory=list, max_length=MOST_RULES, description="Computed outputs."
+        default_factory=list,
+        max_length=MOST_RULES,
+        description="Outputs that follow an expression, whatever the rules say.",
     )
     rule_defaults: AnyMap = Field(
         default_factory=dict,
@@ -119,13 +127,21 @@ class TaskSpec(Common):
         description="Value of an output while no rule that drives it is active.",
     )
     rules: list[Rule] = Field(
-        default_factory=list, max_length=MOST_RULES, description="In order; the last one wins."
+        default_factory=list,
+        max_length=MOST_RULES,
+        description="Conditions, and the values that outputs take while one holds; where several "
+        "hold, the last one wins.",
     )
     permits: list[Permit] = Field(
-        default_factory=list, max_length=MOST_PERMITS, description="Interlock permits."
+        default_factory=list,
+        max_length=MOST_PERMITS,
+        description="Interlock permits: 1 only while every condition is known good.",
     )
     tests: list[Test] = Field(
-        default_factory=list, max_length=MOST_TESTS, description="Tests of the logic."
+        default_factory=list,
+        max_length=MOST_TESTS,
+        description="Tests of the logic: `iocctl test` runs them, and an edit that fails one never "
+        "comes into force.",
     )
     ioc_stats: bool = Field(False, description="Whether devIocStats records are served.")
     database: list[DatabaseText] = Field(

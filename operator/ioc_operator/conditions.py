@@ -74,6 +74,7 @@ BAD_REPORT: Final = "BadReport"
 RECONCILE_DISABLED: Final = "ReconcileDisabled"
 # Somebody has to act.
 INVALID_SPEC: Final = "InvalidSpec"
+TESTS_FAILED: Final = "TestsFailed"
 PV_CONFLICT: Final = "PvConflict"
 NAME_TAKEN: Final = "NameTaken"
 REFUSED: Final = "Refused"
@@ -141,6 +142,7 @@ REASONS: Final[Mapping[str, str]] = {
     RECONCILE_DISABLED: "The annotation `ioc-operator.dev/reconcile: disabled` is set, and "
     "the objects differ from the spec.",
     INVALID_SPEC: "The manifest has mistakes; a good one from before runs on.",
+    TESTS_FAILED: "One of the tests in the manifest fails; a good one from before runs on.",
     PV_CONFLICT: "Another task owns the prefix or one of the PV names.",
     NAME_TAKEN: "An object of a name that we need is somebody else's.",
     REFUSED: "The API server has refused one of the objects; the message has its words.",

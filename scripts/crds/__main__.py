@@ -10,11 +10,14 @@ from typing import Final
 import yaml
 
 import scripts.crds as package
+from scripts.crds import deprecated
 from scripts.crds.definition import GROUP, KINDS, definition
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DIRECTORY: Final = ROOT / "crds"
 CHART: Final = ROOT / "helm" / "ioc-operator" / "templates" / "crds"
+DEPRECATIONS: Final = CHART.parent / "deprecations.yaml"
+"""There while a field is deprecated."""
 HEAD: Final = "# Made from ioc_runtime/spec by `make crds`; not to be edited.\n"
 METADATA: Final = "metadata:\n  name: "
 TEMPLATE: Final = """\
@@ -34,6 +37,9 @@ def texts() -> dict[Path, str]:
         made = yaml.safe_dump(definition(kind), sort_keys=False, width=100, allow_unicode=True)
         found[DIRECTORY / name] = HEAD + made
         found[CHART / name] = HEAD + template(made)
+    models = {kind: model for kind, (model, _, _) in KINDS.items()}
+    if warnings := deprecated.template(deprecated.policies(GROUP, models, GROUP), HEAD):
+        found[DEPRECATIONS] = warnings
     return found
 
 
@@ -52,10 +58,16 @@ def main() -> int:
     check = parser.parse_args().check
     wanted = texts()
     stale = [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
+    if DEPRECATIONS not in wanted and DEPRECATIONS.exists():
+        stale.append(DEPRECATIONS)
     for path in stale:
         name = path.relative_to(ROOT)
         if check:
             print(f"{name} is not up to date: run `make crds`", file=sys.stderr)
+            continue
+        if path not in wanted:
+            path.unlink()
+            print(f"removed {name}")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(wanted[path])

@@ -53,7 +53,11 @@ def _open(description: str, most: int = 64, **properties: Schema) -> Schema:
 CONDITION: Final = _map(
     "One thing that is so, is not so, or is not known.",
     type=_text("What it is about."),
-    status={"type": "string", "enum": ["True", "False", "Unknown"], "description": "Is it so?"},
+    status={
+        "type": "string",
+        "enum": ["True", "False", "Unknown"],
+        "description": "Whether it is so.",
+    },
     reason=_text("A word for programs.", 1024),
     message=_text("A sentence for people.", 4096),
     observedGeneration=_whole("Generation of the object that this speaks of."),
@@ -66,12 +70,12 @@ END: Final = _map(
     reason=_text("Why: Error, OOMKilled, Evicted, Completed, ..."),
     exitCode=_whole("Exit code, where there was one."),
     message=_text("The last that it said.", 4096),
-    pod=_text("uid of its pod."),
+    pod=_text("The uid of its pod."),
 )
 
 RUNTIME: Final = _open(
     "What the pod says of itself; it writes this and nothing else, and no one else does.",
-    podUID=_text("uid of the pod that says it; of another pod than the live one it is history."),
+    podUID=_text("The uid of the pod that says it; of another one than the live pod it is old."),
     configHash=_text("Hash of the configuration in force."),
     observedGeneration=_whole("Generation of the object that the configuration was made from."),
     time=_time("When it was said."),
@@ -98,7 +102,7 @@ COMMON: Final[dict[str, Schema]] = {
         "What the columns of kubectl show; Unknown unless the live pod has said it.",
         state=_text("State of the task."),
         inputs=_text("Connected inputs of all, as 12/12."),
-        permits=_text("ok, or the first fault."),
+        permits=_text("Either ok, or the first fault."),
         since=_time("Last change of the state."),
     ),
     "claim": _map("PV names that the object owns.", prefix=_text("Start of the names.")),
@@ -120,7 +124,7 @@ RUN: Final = _map(
     "The present or last run.",
     number=_whole("Its number, from 1."),
     specHash=_text("Of what was to be run."),
-    job=_text("uid of its Job."),
+    job=_text("The uid of its Job."),
     restartedAt=_text("The last annotation `restartedAt` that was known when it began."),
     stopped=_text("The same, while the Job is taken away because of a suspension."),
     startTime=_time("When it began."),

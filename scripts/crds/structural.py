@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from ioc_runtime.spec.base import NAME_PATTERN, PATTERNS
+from ioc_runtime.spec.deprecated import MESSAGE
 from ioc_runtime.spec.plugin import FILE_PATTERN
 from scripts.crds.rules import RULES, Rule, merged, rule
 
@@ -90,12 +91,19 @@ def _described(given: Schema, *, default: bool = False) -> Schema:
     value = given.get("default")
     if default and value not in (None, "", [], {}):
         text = f"{text.removesuffix('.')}. Default: {json.dumps(value)}."
+    if instead := given.get(MESSAGE):
+        text = f"{text} Deprecated: {instead}."
     return {"description": text} if text else {}
 
 
 def _top_default(made: Schema, given: Schema) -> Schema:
-    """Defaults of plain fields directly below `spec` are the server's too."""
+    """Defaults of plain fields directly below `spec` are the server's too.
+
+    Not of deprecated ones: everybody would be warned of what the server has filled in.
+    """
     value = given.get("default")
+    if MESSAGE in given:
+        return made
     if isinstance(value, str | bool | int) and value != "" and not isinstance(value, float):
         made["default"] = value
     return made

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from cluster.bad_objects import API, BAD, EDITS, GOOD, Bad, Edit
 from cluster.rig import Rig
 from ioc_runtime.compile import Compiled, ManifestError, compile_document, compile_text
 from ioc_runtime.plan import to_json
+from scripts.crds.definition import KINDS, definition
+from scripts.crds.deprecated import policy
 from unit.fuzz.generator import accepted, data
 
 ROOT = Path(__file__).parents[2]
@@ -151,14 +155,81 @@ def test_a_new_object_is_not_taken_for_one_that_was_seen(api: Api, space: str):
 
 @pytest.mark.parametrize(
     "field",
-    ["ioctask", "ioctask.spec", "ioctask.spec.rules.condition", "ioctask.spec.inputs.maxAge"]
+    ["ioctask", "ioctask.spec", "ioctask.spec.rules", "ioctask.spec.rules.condition"]
+    + ["ioctask.spec.inputs.maxAge", "ioctask.spec.tests.steps", "ioctask.spec.tests.steps.set"]
     + ["ioctask.status", "ioctask.status.runtime.podUID", "iocjob.spec.schedule", "iocjob.status"],
 )
 def test_kubectl_explains_the_fields(crds: Rig, field: str):
-    said = crds.kubectl("explain", field)
-    assert "DESCRIPTION:" in said
+    said = " ".join(crds.kubectl("explain", field).split())
     assert "<empty>" not in said
     assert "<no description>" not in said
+    kind, *steps = field.split(".")
+    (model,) = (name for name in KINDS if name.lower() == kind)
+    node = definition(model)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    for step in steps:
+        node = node.get("additionalProperties", node.get("items", node))["properties"][step]
+    assert f"DESCRIPTION: {' '.join(node['description'].split())}" in said
+    inner = node.get("additionalProperties", node.get("items", node)).get("properties", {})
+    for name, below in inner.items():
+        assert f"{name} <" in said, "its fields are listed, each with its type"
+        assert " ".join(below.get("description", "").split()) in said
+
+
+def test_kubectl_warns_of_an_unknown_field_where_it_is_asked_not_to_refuse_it(
+    crds: Rig, space: str
+):
+    manifest = json.dumps(Bad("x", {"inptus": {}}, "").object())
+    words = ("apply", "-n", space, "--dry-run=server", "-f", "-")
+    refused = run_kubectl(crds, *words, stdin=manifest)
+    assert refused.returncode == 1
+    assert 'strict decoding error: unknown field "spec.inptus"' in refused.stderr
+    warned = run_kubectl(crds, *words, "--validate=warn", stdin=manifest)
+    assert warned.returncode == 0
+    assert 'Warning: unknown field "spec.inptus"' in warned.stderr
+
+
+def test_the_server_warns_of_deprecated_fields_and_takes_them(crds: Rig, space: str):
+    """Of fields that are not: as if they had been marked in the models."""
+    paths = {
+        **{("aliases",): "write `names`", ("inputs", "{}", "unit"): "write `units`"},
+        **{("rules", "[]", "for"): "write `hold`", ("access", "operators"): "leave it out"},
+    }
+    made = policy("ioc-operator.dev", "IocTask", paths, space)
+    for one in made:  # of this namespace alone
+        if one["kind"] == "ValidatingAdmissionPolicyBinding":
+            labels = {"matchLabels": {"kubernetes.io/metadata.name": space}}
+            one["spec"]["matchResources"] = {"namespaceSelector": labels}
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
+    crds.kubectl("apply", "-f", "-", stdin=listed)
+    spec = {
+        "aliases": {"STATUS": "State"},
+        "inputs": {"a": {"type": "float", "unit": "mbar"}, "b": {"type": "float"}},
+        "outputs": {"o": {"type": "bool"}},
+        "rules": [{"id": "r", "condition": "a > 1", "for": 1, "outputs": {"o": 1}}],
+    }
+    words = ("apply", "-n", space, "--dry-run=server", "-f", "-")
+    try:
+        until = time.monotonic() + 40
+        while True:  # a policy is in force a little after it was made
+            done = run_kubectl(crds, *words, stdin=json.dumps(Bad("x", spec, "").object()))
+            assert done.returncode == 0, done.stderr
+            if done.stderr.count("Warning") == 3 or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+        for text in ("spec.aliases will go: write `names`", "spec.rules[].for will go: write "):
+            assert text in done.stderr
+        assert "spec.inputs.NAME.unit will go: write `units`" in done.stderr
+        assert "spec.access" not in done.stderr
+        plain = run_kubectl(crds, *words, stdin=json.dumps(Bad("x", {}, "").object()))
+        assert (plain.returncode, plain.stderr) == (0, "")
+    finally:
+        crds.kubectl("delete", "-f", "-", stdin=listed)
+
+
+def run_kubectl(rig: Rig, *words: str, stdin: str) -> subprocess.CompletedProcess[str]:
+    """kubectl with what it says on standard error, and its exit code."""
+    command = [str(rig.layout.binaries / "kubectl"), "--kubeconfig", str(rig.kubeconfig), *words]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
 
 
 def test_the_server_takes_what_iocctl_takes_and_changes_nothing_of_its_meaning(api: Api):

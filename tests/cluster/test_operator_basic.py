@@ -161,6 +161,32 @@ def test_a_bad_manifest_makes_nothing_and_a_bad_edit_changes_nothing(
     assert versions(tasks, "guard") == good
 
 
+def test_a_manifest_whose_tests_fail_makes_nothing_and_such_an_edit_changes_nothing(
+    tasks: Tasks, start: Callable[..., OperatorProcess]
+) -> None:
+    start().ready()
+    steps = [{"set": {"pressure": 1}, "expect": {"alarm": 0}}, {"set": {"pressure": 9}}]
+    good = [{"name": "trips", "steps": [*steps, {"expect": {"alarm": 1}}]}]
+    bad = [{"name": "trips", "steps": [*steps, {"expect": {"alarm": 0}}]}]
+    tasks.apply(task("guard", tasks.prefix("guard"), tests=bad))
+    message = tasks.stalled("guard", "TestsFailed")
+    assert message.startswith("test 'trips', step 3: expected alarm OK, got HIGH ("), message
+    assert "rules: high ACTIVE; pressure is 9" in message, message
+    assert tasks.run("get", "sts,svc", "-o", "name") == ""
+
+    tasks.patch("guard", {"tests": good})
+    tasks.wait(lambda found: of(found, "Ready").get("reason") == "Unschedulable", "guard")
+    made = versions(tasks, "guard")
+    # The same test, and a rule that does not do what it asks for.
+    other = [{"id": "high", "condition": "pressure > limit + 5", "outputs": {"alarm": 1}}]
+    tasks.patch("guard", {"rules": other})
+    tasks.stalled("guard", "TestsFailed")
+    assert versions(tasks, "guard") == made
+    tasks.patch("guard", {"tests": []})
+    tasks.wait(lambda found: of(found, "Ready").get("reason") == "Unschedulable", "guard")
+    assert versions(tasks, "guard")["configmap"] != made["configmap"]
+
+
 def test_what_somebody_else_changes_or_deletes_is_put_right(
     tasks: Tasks, start: Callable[..., OperatorProcess]
 ) -> None:

@@ -188,3 +188,17 @@ def test_other_requirements_are_installed_and_tried_before_it_starts_anew(watche
         task.wait_for("restarted: requirements.txt changed, ")
         assert watched.shows("twice", r"\b3\b")
         assert task.stop() == 0
+
+
+def test_an_edit_whose_tests_fail_never_comes_into_force(watched: Watched):
+    task = watched("--watch")
+    text = watched.file.read_text()
+    tests = "  tests: [{name: trips, steps: [{set: {level: 8}, expect: {alarm: %s}}]}]\n"
+    watched.file.write_text(text.replace("level > 7", "level > 2") + tests % "OK")
+    task.wait_for("task.yaml:14: test 'trips', step 1: expected alarm OK, got HIGH")
+    task.wait_for("the last good one runs on")
+    assert watched.shows("alarm", r"\bOK\b"), "level is 3"
+    watched.file.write_text(text.replace("level > 7", "level > 2") + tests % "HIGH")
+    task.wait_for("alarm HIGH")
+    assert count(task, " starts: ") == 1
+    assert task.stop() == 0

@@ -95,6 +95,9 @@ def test_every_field_says_what_it_is(kind: str):
     named = [(p, n) for p, n in nodes(kind) if not p.endswith(("[]", "{}"))]
     assert len(named) > 150
     assert [path for path, node in named if not node.get("description")] == []
+    # "Limit of it.", "`ok`: all is well.", "0 shows all."; not "the limit", not "Limit"
+    sentence = re.compile(r"[A-Z`0-9].*[.)]", re.DOTALL)
+    assert [p for p, node in named if not sentence.fullmatch(node["description"])] == []
 
 
 @EACH

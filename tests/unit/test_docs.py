@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 
+from ioc_runtime.cli.kubectl import app as kubectl_app
 from ioc_runtime.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -20,20 +21,24 @@ OPEN = {29}
 """Statements of docs/behaviour.md about what a task cannot do: no test shows them."""
 STANDS_FOR = {"COMMAND": "run", "FILE": "guard.yaml", "FILE…": "guard.yaml", "NAME": "X"}
 PARSER: Any = typer.main.get_command(app)
+KUBECTL: Any = typer.main.get_command(kubectl_app)
 
 
 def typed() -> Iterator[str]:
-    """Every `iocctl` command line of the documents and of the command's own help."""
+    """Every command line of ours in the documents and in the commands' own help."""
     for page in PAGES:
         for line in re.findall(
-            r"^(?:\.venv/bin/)?(iocctl .*)$|`(iocctl [^`]+)`", page.read_text(), re.M
+            r"^(?:\.venv/bin/)?((?:iocctl|kubectl ioc) .*)$|`((?:iocctl|kubectl ioc) [^`]+)`",
+            page.read_text(),
+            re.M,
         ):
             yield "".join(line)
     yield from examples(PARSER)
+    yield from examples(KUBECTL)
 
 
 def examples(command: Any) -> Iterator[str]:
-    yield from re.findall(r"`(iocctl [^`]+)`", f"{command.help} {command.epilog}")
+    yield from re.findall(r"`((?:iocctl|kubectl ioc) [^`]+)`", f"{command.help} {command.epilog}")
     for inner in getattr(command, "commands", {}).values():
         yield from examples(inner)
 
@@ -42,7 +47,9 @@ def examples(command: Any) -> Iterator[str]:
 def test_a_command_line_that_is_shown_is_one(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    words = shlex.split(re.split(" [|>] ", line)[0], comments=True)[1:]
+    program, *words = shlex.split(re.split(" [|>] ", line)[0], comments=True)
+    if program == "kubectl":
+        words = words[1:]
     words = [STANDS_FOR.get(word, word).replace("*.yaml", "all.yaml") for word in words]
     words = [word.rstrip("/") for word in words]
     monkeypatch.chdir(tmp_path)
@@ -54,7 +61,7 @@ def test_a_command_line_that_is_shown_is_one(
             Path(word).touch()
         elif word == "DIR" or word.endswith("/") or word.startswith("./"):
             Path(word).mkdir(parents=True, exist_ok=True)
-    command = PARSER
+    command = PARSER if program == "iocctl" else KUBECTL
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
         command = command.commands[words.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}

@@ -58,6 +58,7 @@ class Reconciler:
         owner = self._store.owners.get(key)
         if owner is None:
             self._owning.left(key)
+            self._tasks.forget(key)
             self._queue.forget(key)
             return None
         if owner.deleting:

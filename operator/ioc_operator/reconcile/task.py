@@ -22,6 +22,7 @@ from ioc_operator.names import (
     SHAPE,
     SOURCE,
     TEMPLATE,
+    Key,
     config_name,
     pod_name,
 )
@@ -32,6 +33,7 @@ from ioc_operator.store import Child, Owner, Store
 
 from .apply import Applier, applied
 from .owning import Owning
+from .proving import Proving
 from .telling import Teller
 from .trying import Trying
 
@@ -49,6 +51,7 @@ class Scene:
     owner: Owner
     wanted: Wanted
     problems: str = ""
+    failed_tests: str = ""
     conflict: Conflict | None = None
     errors: tuple[ApplyError, ...] = ()
     applied: bool = False
@@ -70,6 +73,11 @@ class TaskReconciler:
         self._store, self._settings = store, settings
         self._applier, self._owning, self._teller = applier, owning, teller
         self._trying = trying
+        self._proving = Proving()
+
+    def forget(self, key: Key) -> None:
+        """Of a task that is gone."""
+        self._proving.forget(key)
 
     async def reconcile(self, owner: Owner) -> float | None:
         """Once. Seconds until it wants to be looked at again, if it does."""
@@ -91,6 +99,10 @@ class TaskReconciler:
         if judged is not None and judged.problems:
             self._owning.withdraw(owner.key)
             return replace(scene, problems=judged.problems)
+        failed = await self._proving.failures(wanted, judged) if judged is not None else ""
+        if failed:
+            self._owning.withdraw(owner.key)
+            return replace(scene, failed_tests=failed)
         if conflict := self._owning.ask(owner, wanted):
             return replace(scene, conflict=conflict)
         if judged is None or wanted.disabled:
@@ -213,6 +225,7 @@ class TaskReconciler:
             requested_at=wanted.requested_at,
             facts=Facts.of(wanted.spec) if live == wanted.config_hash else None,
             problems=scene.problems,
+            failed_tests=scene.failed_tests,
             claim=self._owning.held(owner.key),
             conflict=scene.conflict,
             errors=scene.errors,

@@ -135,7 +135,8 @@ def _in_force(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Event]
         return
     then = _condition(old, c.READY) or {}
     edited = old.get("observedGeneration") != new["observedGeneration"]
-    awaited = then.get("reason") in (c.CONFIG_PENDING, c.PLAN_REFUSED, c.INVALID_SPEC)
+    reasons = (c.CONFIG_PENDING, c.PLAN_REFUSED, c.INVALID_SPEC, c.TESTS_FAILED)
+    awaited = then.get("reason") in reasons
     if edited or awaited:
         number = new["observedGeneration"]
         yield Event("Normal", CONFIG_IN_FORCE, f"generation {number} is in force")

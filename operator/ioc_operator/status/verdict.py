@@ -107,10 +107,11 @@ def _coming(reason: str, message: str, status: c.Truth = "False") -> Verdict:
 def of_manifest(view: View, _report: Report) -> Verdict | None:
     """What is wrong with what was asked for."""
     rest = " What ran before runs on." if pod_is_up(view.pod) else ""
-    if view.problems:
-        text = c.cut(view.problems, c.MESSAGE_BYTES - len(f".{rest}"))
+    if wrong := view.problems or view.failed_tests:
+        text = c.cut(wrong, c.MESSAGE_BYTES - len(f".{rest}"))
         stop = "." if rest and not text.endswith((".", "…")) else ""
-        return _stalled(c.INVALID_SPEC, text + stop + rest)
+        reason = c.INVALID_SPEC if view.problems else c.TESTS_FAILED
+        return _stalled(reason, text + stop + rest)
     if view.conflict:
         owner, name = view.conflict.owner, view.conflict.name
         return _stalled(c.PV_CONFLICT, f"{name} belongs to {owner}.{rest}")
@@ -149,7 +150,8 @@ def _apply_error(error: ApplyError) -> Verdict:
 
 def suspended(view: View) -> bool:
     """Whether the suspension is in force: an edit that is not taken over suspends nothing."""
-    return view.suspend and not view.problems and view.conflict is None
+    taken_over = not view.problems and not view.failed_tests and view.conflict is None
+    return view.suspend and taken_over
 
 
 def of_pod(view: View, _report: Report) -> Verdict | None:

@@ -86,6 +86,8 @@ class View:
     (a bad edit) and so not known."""
     problems: str = ""
     """What is wrong with the manifest, in words; "" when it is good."""
+    failed_tests: str = ""
+    """What fails of the manifest's tests, in words; "" when all pass."""
     claim: str | None = None
     """The prefix that the task holds, perhaps from before a losing edit."""
     conflict: Conflict | None = None

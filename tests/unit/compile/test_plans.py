@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ioc_runtime.compile import ManifestError, compile_document, compile_text, config_hash
+from ioc_runtime.compile import ManifestError, compile_document, compile_text, config_hash, prove
 from ioc_runtime.plan import Alarms, Link, Range, Trigger, from_json, to_json
 from ioc_runtime.spec.document import read_documents
 from ioc_runtime.standard import standard_names
@@ -29,6 +29,7 @@ def test_an_example_passes_without_a_warning_and_survives_json(path: Path):
     for one in compile_text(path.read_text(), file=str(path)):
         assert one.warnings == ()
         assert from_json(to_json(one.plan)) == one.plan
+        assert prove(one.plan, one.proofs) == []
 
 
 def test_the_example_from_git_names_a_secret_and_packages():

@@ -232,6 +232,14 @@ STORIES: dict[str, tuple[View, str, str, str]] = {
         View(generation=1, now=view().now, problems="spec.prefix: expected a text"),
         *("False InvalidSpec", "Stalled", "Stalled"),
     ),
+    "edit whose tests fail, the last good one runs on": (
+        view(facts=None, failed_tests="test 'trips', step 2: expected valve 0, got 1"),
+        *("False TestsFailed", "Stalled", "Stalled"),
+    ),
+    "edit whose tests fail and that would suspend": (
+        view(suspend=True, facts=None, failed_tests="test 'trips', step 2: expected a, got b"),
+        *("False TestsFailed", "Stalled", "Stalled"),
+    ),
     "prefix of somebody else": (
         view(pod=None, claim=None, conflict=Conflict("bl02/pumps", "BL01:VAC:")),
         *("False PvConflict", "Stalled", "Stalled"),

@@ -1,0 +1,163 @@
+"""`kubectl ioc` against real pods: their PVs with a kubeconfig alone, and no route to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cluster.rig import Rig
+from cluster.running import Operator
+from cluster.tasks import Tasks, task
+from ioc_runtime.cli.cluster import Cluster
+from support.spawn import ROOT, Spawn, Spawned
+
+NOWHERE = {"EPICS_CA_ADDR_LIST": "", "EPICS_PVA_ADDR_LIST": "", "EPICS_CA_NAME_SERVERS": ""}
+"""What a person's shell says of EPICS: nothing."""
+SCRIPT = """\
+#!{python}
+import sys
+sys.path.insert(0, {root!r})
+from ioc_runtime.cli.kubectl import {function}
+{function}()
+"""
+
+
+class Plugin:
+    """Runs `kubectl-ioc` in a process of its own, in the namespace of the test."""
+
+    def __init__(self, spawn: Spawn, kubeconfig: Path, namespace: str) -> None:
+        self._spawn = spawn
+        self._where = ("-n", namespace, "--kubeconfig", str(kubeconfig))
+
+    def start(self, *words: str) -> Spawned:
+        return self._spawn("-m", "ioc_runtime.cli.kubectl", *words, *self._where, env=NOWHERE)
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, standard output, standard error."""
+        process = self.start(*words)
+        code = process.wait(60)
+        return code, process.output, process.errors
+
+
+@pytest.fixture
+def ioc(spawn: Spawn, rig: Rig, tasks: Tasks) -> Plugin:
+    return Plugin(spawn, rig.kubeconfig, tasks.namespace)
+
+
+def test_pvs_of_a_pod_are_read_written_followed_and_reset(
+    operator: Operator, tasks: Tasks, ioc: Plugin
+):
+    prefix = tasks.prefix("guard")
+    trips = {"name": "trips", "steps": [{"set": {"pressure": 9}, "expect": {"alarm": "HIGH"}}]}
+    tasks.apply(task("guard", prefix, tests=[trips]))
+    tasks.ready("guard")
+    for protocol in ("ca", "pva"):
+        code, out, err = ioc("get", "guard", "-p", protocol)
+        assert (code, err) == (0, ""), err
+        assert re.search(rf"^{prefix}STATUS +RUN \(1\)", out, re.MULTILINE), out
+        assert re.search(rf"^{prefix}alarm +OK \(0\)", out, re.MULTILINE), out
+        code, out, err = ioc("put", "guard/pressure", "9", "-p", protocol)
+        assert (code, err) == (0, ""), err
+        assert re.search(rf"^{prefix}pressure +9 ", out)
+        code, out, _ = ioc("get", f"{prefix}alarm", "guard/RULE:high", "-o", "json", "-p", protocol)
+        assert [json.loads(line)["text"] for line in out.splitlines()] == ["HIGH", "ACTIVE"]
+        code, out, _ = ioc("reset", "guard")
+        assert code == 1
+        assert out == f"{prefix}RESET is done: alarm stays latched: rule high is active\n"
+        assert ioc("put", "guard/pressure", "1", "-p", protocol)[0] == 0
+        code, out, _ = ioc("reset", "guard", "--clear-only")
+        assert (code, out) == (0, f"{prefix}CLEAR is done: cleared alarm\n")
+    assert ioc("reset", "guard")[1] == f"{prefix}RESET is done; there was nothing to release\n"
+    code, out, _ = ioc("test", "guard")
+    assert (code, out.splitlines()[-1]) == (
+        *(0, f"{tasks.namespace}/guard: guard: 1 test, 1 passed"),
+    )
+    code, out, err = ioc("get", "guard/presure", "-w", "2")
+    assert (code, out) == (1, "")
+    assert "guard has no PV presure (did you mean pressure?)" in err
+    code, out, err = ioc("get", "gaurd")
+    assert (code, out) == (1, "")
+    assert "there is no task or job 'gaurd'" in err and "nearest: 'guard'" in err
+
+    monitor = ioc.start("monitor", "guard/pressure", "-o", "json")
+    monitor.wait_for('"value": 1.0')
+    tasks.run("delete", "pod", "guard-0")
+    monitor.wait_for("disconnected")
+    tasks.ready("guard")
+    assert ioc("put", "guard/pressure", "3")[0] == 0
+    monitor.wait_for('"value": 3.0', 60)
+
+
+def test_a_connection_hears_the_servers_first_words_each_time(
+    rig: Rig, operator: Operator, tasks: Tasks
+):
+    tasks.apply(task("guard", tasks.prefix("guard")))
+    tasks.ready("guard")
+    cluster = Cluster(rig.kubeconfig)
+    for _ in range(60):  # one in eight did not, where they came along with the handshake
+        with closing(cluster.dial(tasks.namespace, "guard-0", 5064)) as connection:
+            connection.settimeout(20)
+            assert len(connection.recv(16)) == 16
+
+
+def test_who_may_not_forward_and_where_nothing_runs_it_is_one_sentence(
+    spawn: Spawn, rig: Rig, operator: Operator, tasks: Tasks, ioc: Plugin, tmp_path: Path
+):
+    tasks.apply(task("guard", tasks.prefix("guard")), task("off", "X:OFF:", suspend=True))
+    look = ("--verb=get,list", "--resource=pods,ioctasks.ioc-operator.dev,iocjobs.ioc-operator.dev")
+    tasks.run("create", "role", "look", *look)
+    account = f"--serviceaccount={tasks.namespace}:default"
+    tasks.run("create", "rolebinding", "look", "--role=look", account)
+    rig.write_kubeconfig(tmp_path / "eve", tasks.run("create", "token", "default").strip())
+    tasks.ready("guard")
+    eve = Plugin(spawn, tmp_path / "eve", tasks.namespace)
+    code, out, err = eve("get", "guard")
+    assert (code, out) == (3, "")
+    assert err.startswith(f"kubectl-ioc: no way to pod {tasks.namespace}/guard-0: ")
+    assert "cannot" in err and err.endswith("rights to get and create pods/portforward\n"), err
+    assert err.count("\n") == 1
+    tasks.run("create", "role", "way", "--verb=get,create", "--resource=pods/portforward")
+    tasks.run("create", "rolebinding", "way", "--role=way", account)
+    assert eve("get", "guard/pressure")[0] == 0, "these rights are all it takes"
+
+    tasks.wait(lambda found: found.get("status", {}).get("phase") == "Suspended", "off")
+    code, out, err = ioc("get", "off")
+    assert (code, out) == (1, "")
+    assert err == (
+        "kubectl-ioc: task off has no pod that runs: SuspendedBySpec: suspended by spec.suspend\n"
+    )
+
+
+def test_kubectl_finds_the_plugin_and_completes_its_words(
+    rig: Rig, operator: Operator, tasks: Tasks, tmp_path: Path
+):
+    tasks.apply(task("guard", tasks.prefix("guard"), suspend=True))
+    for name, function in (("kubectl-ioc", "main"), ("kubectl_complete-ioc", "complete")):
+        path = tmp_path / name
+        path.write_text(SCRIPT.format(python=sys.executable, root=str(ROOT), function=function))
+        path.chmod(0o755)
+    binaries = rig.layout.binaries
+    environ = os.environ | {
+        **{"PATH": f"{tmp_path}:{binaries}:/usr/bin:/bin", "KUBECONFIG": str(rig.kubeconfig)},
+        "KUBECTL_PLUGINS_PATH": "",
+    }
+
+    def kubectl(*words: str) -> str:
+        command = [str(binaries / "kubectl"), *words]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+        return done.stdout
+
+    assert str(tmp_path / "kubectl-ioc") in kubectl("plugin", "list")
+    tasks.wait(lambda found: found.get("status", {}).get("phase") == "Suspended", "guard")
+    assert "SuspendedBySpec" in kubectl("ioc", "status", "-n", tasks.namespace)
+    assert kubectl("__complete", "ioc", "re").startswith("reset\t")
+    words = ("__complete", "ioc", "get", "-n", tasks.namespace)
+    assert kubectl(*words, "gu").splitlines() == ["guard", ":4"]
+    assert kubectl(*words, "guard/al").splitlines() == ["guard/alarm", ":4"]
