@@ -1,0 +1,267 @@
+"""A person's terminal: a shell that is typed into, and others beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from support.pages import Aside, Block, PageError, steps
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE: Final = {"laptop": 60.0, "cluster": 150.0}
+"""Seconds that a block may take: a slow, loaded machine."""
+LO_ALONE: Final = (
+    *("unshare", "--net"),
+    *(() if os.geteuid() == 0 else ("--map-root-user",)),
+)
+"""A network of its own: the usual ports are free there, and nobody else is met."""
+SHELL: Final = ("bash", "--norc", "--noprofile")
+SHELL_IN_IT: Final = f"""
+import os, socket, subprocess
+for words in (
+    "link set lo up", "link add eth0 type veth peer name eth1",
+    "address add 192.0.2.1/24 broadcast + dev eth0", "link set eth0 up", "link set eth1 up",
+):
+    subprocess.run(["ip", *words.split()], check=True)
+# A taken port looks like a CA repeater: else the first client starts one, which stays.
+held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+held.bind(("", 5065))
+held.set_inheritable(True)
+os.execvp("bash", {[*SHELL]})
+"""
+
+
+def why_no_network() -> str:
+    """Why there can be no network of its own here, "" if there can be one."""
+    for program in ("unshare", "ip", "bash"):
+        if shutil.which(program) is None:
+            return f"there is no program {program}"
+    tried = subprocess.run([*LO_ALONE, "true"], capture_output=True, text=True)
+    return tried.stderr.strip()
+
+
+class Terminal:
+    """One shell for a page, in a new directory; use it in a `with` block."""
+
+    def __init__(
+        self,
+        directory: Path,
+        where: str,
+        environ: dict[str, str] | None = None,
+        programs: tuple[Path, ...] = (),
+    ) -> None:
+        """`where`: laptop (a network of its own) or cluster (the network of this machine).
+
+        `programs`: directories that come first in PATH.
+        """
+        self.directory, self.where = directory, where
+        self._notes = directory.parent / f"{directory.name}-typed"
+        self._environ = environ or {}
+        self._programs = programs
+        self._count = 0
+        self._others: dict[str, tuple[int, Path]] = {}
+        self.output = ""
+        """What the last block has printed."""
+        self.other: Path | None = None
+        """Where the last block prints, if it goes on in a terminal of its own."""
+
+    def __enter__(self) -> Terminal:
+        self.directory.mkdir(exist_ok=True)
+        self._notes.mkdir()
+        (self.directory / ".venv").mkdir()
+        for name in ("helm", "examples"):
+            (self.directory / name).symlink_to(ROOT / name)
+        alone = (*LO_ALONE, sys.executable, "-c", SHELL_IN_IT)
+        with (self._notes / "shell.log").open("wb") as log:
+            self._shell = subprocess.Popen(
+                alone if self.where == "laptop" else SHELL,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                env=self._environment(),
+                text=True,
+            )
+        self._type("set -e")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for name in [*self._others]:
+            self.interrupt(name)
+        assert self._shell.stdin is not None
+        try:
+            self._shell.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended, at a command that failed
+        try:
+            self._shell.wait(10)
+        except subprocess.TimeoutExpired:
+            self._shell.kill()
+            self._shell.wait()
+
+    def run(self, text: str, code: int = 0) -> str:
+        """Type it, and wait for its end; what it has printed.
+
+        :raises PageError: it ends with another code, or not at all
+        """
+        script, out = self._script(text)
+        done = script.with_suffix(".code")
+        if code:
+            self._type(f"set +e; (set -e; . {script}) </dev/null >{out} 2>&1; echo $? >{done}")
+            self._type("set -e")
+        else:
+            self._type(f". {script} </dev/null >{out} 2>&1; echo $? >{done}")
+        until = time.monotonic() + PATIENCE[self.where]
+        while not (done.exists() and done.read_text().endswith("\n")):
+            ended = self._shell.poll() is not None
+            if ended and not done.exists():
+                raise PageError(f"fails:\n{text}\n--- it prints\n{self._read(out)}")
+            if time.monotonic() > until:
+                raise PageError(f"does not end:\n{text}\n--- it prints\n{self._read(out)}")
+            time.sleep(0.01)
+        self.output, self.other = self._read(out), None
+        if (found := int(done.read_text())) != code:
+            raise PageError(f"ends with {found}, not {code}:\n{text}\n{self.output}")
+        return self.output
+
+    def start(self, name: str, text: str) -> None:
+        """Type it into another terminal, where it goes on."""
+        script, out = self._script(text)
+        pid = script.with_suffix(".pid")
+        # With `set -m` it gets a process group of its own, and Ctrl-C is not ignored in it.
+        self._type(f"set -m; bash -e {script} </dev/null >{out} 2>&1 & echo $! >{pid}; set +m")
+        until = time.monotonic() + PATIENCE[self.where]
+        while not (pid.exists() and pid.read_text().endswith("\n")):
+            if time.monotonic() > until or self._shell.poll() is not None:
+                raise PageError(f"cannot be started:\n{text}")
+            time.sleep(0.01)
+        if name in self._others:
+            self.interrupt(name)
+        self._others[name] = (int(pid.read_text()), out)
+        self.other = out
+
+    def interrupt(self, name: str) -> None:
+        """Press Ctrl-C in another terminal, and wait until nothing runs in it."""
+        group, out = self._others.pop(name)
+        until = time.monotonic() + 15
+        signals = [signal.SIGINT]
+        while True:
+            try:
+                if signals:
+                    os.killpg(group, signals.pop())
+                os.killpg(group, 0)
+            except ProcessLookupError:
+                return
+            if time.monotonic() > until:
+                os.killpg(group, signal.SIGKILL)
+                raise PageError(f"Ctrl-C does not end terminal {name}\n{self._read(out)}")
+            time.sleep(0.02)
+
+    def expect(self, text: str) -> None:
+        """Each line is printed by the last block: at once, or soon in another terminal.
+
+        Numbers may be others, and so may be the space between words.
+        """
+        wanted = [alike(line) for line in text.splitlines() if line.strip()]
+        until = time.monotonic() + (PATIENCE[self.where] / 2 if self.other else 0)
+        while True:
+            found = self._read(self.other) if self.other else self.output
+            printed = alike(found)
+            missing = [line for line in wanted if line not in printed]
+            if not missing:
+                return
+            if time.monotonic() > until:
+                raise PageError(f"does not print {missing}, but\n{found}")
+            time.sleep(0.05)
+
+    def _script(self, text: str) -> tuple[Path, Path]:
+        self._count += 1
+        script = self._notes / f"{self._count}.sh"
+        script.write_text(text)
+        return script, script.with_suffix(".out")
+
+    def _type(self, line: str) -> None:
+        assert self._shell.stdin is not None
+        try:
+            self._shell.stdin.write(f"{line}\n")
+            self._shell.stdin.flush()
+        except BrokenPipeError:
+            raise PageError(f"the shell has ended before: {line}") from None
+
+    def _read(self, path: Path) -> str:
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _environment(self) -> dict[str, str]:
+        programs = self.directory / ".venv" / "bin"
+        programs.mkdir()
+        ours = (("iocctl", "ioc_runtime.cli"), ("pytest", "pytest -p ioc_runtime.testing"))
+        for name, module in ours:
+            program = programs / name
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+            program.chmod(0o755)
+        (programs / "python").symlink_to(sys.executable)
+        home = self._notes / "home"
+        home.mkdir()
+        path = [programs, *self._programs, os.environ.get("PATH", os.defpath)]
+        return {
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "PATH": os.pathsep.join(map(str, path)),
+            "CHECKOUT": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator")]),
+        } | self._environ
+
+
+def alike(text: str) -> str:
+    """What is compared: no numbers, no difference in spaces."""
+    return re.sub(r"\s+", " ", re.sub(r"\d[\d.:e+-]*", "#", text)).strip()
+
+
+def follow(page: str, terminal: Terminal) -> list[tuple[Block, float]]:
+    """Do all that a page says; the blocks with the seconds that each took."""
+    took = []
+    for step in steps(page):
+        began = time.monotonic()
+        try:
+            _do(step, terminal)
+        except PageError as error:
+            raise PageError(f"{step} {error}") from None
+        if isinstance(step, Block) and step.where:
+            took.append((step, time.monotonic() - began))
+    return took
+
+
+def _do(step: Block | Aside, terminal: Terminal) -> None:
+    if isinstance(step, Aside):
+        if step.kind == "before":
+            shown = terminal.output, terminal.other
+            terminal.run(step.text)
+            terminal.output, terminal.other = shown
+        elif step.kind == "prints":
+            terminal.expect(step.text)
+        else:
+            terminal.interrupt(step.text)
+    elif step.file:
+        path = terminal.directory / step.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(step.text)
+    elif step.hint and step.hint.kind == "output":
+        terminal.expect(step.text)
+    elif step.where == terminal.where:
+        if name := step.option("terminal"):
+            terminal.start(name, step.text)
+        else:
+            terminal.run(step.text, int(step.option("exit") or 0))
