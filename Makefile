@@ -58,7 +58,7 @@ schema: $(STAMP)  ## docs/schema/, from the same models
 chart: $(STAMP)  ## schema, table and dashboard of the chart, from its values.yaml
 	@$(BIN)/python -m scripts.chart
 
-reference: $(STAMP)  ## docs/reference.md, from the code
+reference: $(STAMP)  ## docs/reference.md and docs/reference/, from the code
 	@$(BIN)/python -m scripts.reference
 
 bench-plugins: $(STAMP)  ## plugins written for iocmng, on both systems, about 12 min

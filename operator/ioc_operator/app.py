@@ -87,7 +87,7 @@ class Operator:
         self._seconds = Histogram(
             "ioc_operator_reconcile_seconds", "Time of a reconcile.", ("kind",)
         )
-        self._port = Port(self._ill, self._unready, self._families())
+        self._port = Port(self._ill, self._unready, self.families())
 
     def _make_leader(self) -> Leader | None:
         if not isinstance(self._fence, LeaseFence):
@@ -110,7 +110,7 @@ class Operator:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._client.close)
+            stack.push_async_callback(self.close)
             await self._port.start(self._settings.http_host or None, self._settings.http_port)
             stack.push_async_callback(self._port.stop)
             log.info("probes and metrics on %s port %d", *self._port.address)
@@ -122,6 +122,10 @@ class Operator:
                 task.result()  # what never ends has ended: its error is ours
         log.info("ended")
         return 0
+
+    async def close(self) -> None:
+        """Close its connections; `run` does it at its end."""
+        await self._client.close()
 
     def _begin(self) -> list[asyncio.Task[None]]:
         forever: dict[str, Awaitable[None]] = {
@@ -273,7 +277,8 @@ class Operator:
                 return f"the list of {watch.resource.plural} is not complete: {watch.trouble}"
         return "" if self._warm else "not compared with the cluster yet"
 
-    def _families(self) -> list[Family]:
+    def families(self) -> list[Family]:
+        """What /metrics shows."""
         return [
             self._reconciles,
             self._seconds,

@@ -1,1 +1,3 @@
-"""Writes docs/reference.md from the code: `python -m scripts.reference` (`make reference`)."""
+"""Writes docs/reference.md and docs/reference/ from the code: `python -m scripts.reference`
+(`make reference`).
+"""
