@@ -8,7 +8,9 @@ A comment of HTML right before a block says how it is tried; a reader does not s
 | `<!-- run: cluster -->` | the same, with kubectl, helm and a cluster with a node |
 | `<!-- run: laptop, exit 1 -->` | the same, and has to end with this code |
 | `<!-- run: laptop, terminal NAME -->` | the same, in another terminal, where it goes on |
+| `<!-- run: laptop, again -->` | the same, again and again until it prints what it should |
 | `<!-- output -->` | lines that the block before it prints (numbers may be others) |
+| `<!-- output of NAME -->` | lines that come in that terminal |
 | `<!-- fragment: PATH -->` | a part of a manifest: the value at `spec` or below, of an IocTask |
 | `<!-- fragment of IocJob: PATH -->` | the same of an IocJob |
 | `<!-- tested by: FILE -->` | tried by this file of tests/, in its own way |
@@ -18,7 +20,7 @@ A comment of HTML right before a block says how it is tried; a reader does not s
 | comment, anywhere | |
 |---|---|
 | `<!-- before: COMMAND -->` | run too, unseen: what the page takes for granted |
-| `<!-- prints: TEXT -->` | as an output, unseen |
+| `<!-- prints: TEXT -->`, `<!-- NAME prints: TEXT -->` | as an output, unseen |
 | `<!-- Ctrl-C: NAME -->` | ends what runs in that terminal |
 
 Needs no comment: a whole manifest (it has to compile), Python (it has to load as the plugin
@@ -40,12 +42,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-HINTS: Final = (
-    *("run", "output", "fragment", "fragment of IocJob", "tested by", "parsed", "not run"),
-)
-"""Comments that belong to the block below them."""
-ASIDES: Final = ("before", "prints", "Ctrl-C")
-"""Comments that stand for themselves."""
+HINTS: Final = ("run", "fragment", "fragment of IocJob", "tested by", "parsed", "not run")
+"""Comments that belong to the block below them; outputs are others."""
 WHERE: Final = ("laptop", "cluster")
 
 
@@ -59,6 +57,22 @@ class Hint:
 
     kind: str
     text: str = ""
+
+    @property
+    def terminal(self) -> str:
+        """The terminal that it speaks of, "" for the block before it."""
+        found = re.fullmatch(r"output of (\w+)|(\w+) prints", self.kind)
+        return (found[1] or found[2]) if found else ""
+
+    @property
+    def is_output(self) -> bool:
+        """Whether the block is what something prints."""
+        return re.fullmatch(r"output( of \w+)?", self.kind) is not None
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether it stands for itself."""
+        return re.fullmatch(r"before|Ctrl-C|(\w+ )?prints", self.kind) is not None
 
 
 @dataclass(frozen=True)
@@ -104,8 +118,7 @@ class Aside:
 
     page: str
     line: int
-    kind: str
-    text: str
+    hint: Hint
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -159,10 +172,11 @@ def _steps(page: str, text: str) -> Iterator[Block | Aside]:
             hint = None
         elif comment := re.match(r"^\s*<!--\s*(.+?)\s*-->$", line):
             kind, _, rest = comment[1].partition(":")
-            if kind in ASIDES:
-                yield Aside(page, number, kind, rest.strip())
-            elif kind in HINTS and hint is None:
-                hint = Hint(kind, rest.strip())
+            found = Hint(kind, rest.strip())
+            if found.is_aside:
+                yield Aside(page, number, found)
+            elif (found.is_output or kind in HINTS) and hint is None:
+                hint = found
             else:
                 raise PageError(f"{page}:{number}: a comment that means nothing: {line}")
         elif line.strip() and hint is not None:

@@ -70,8 +70,10 @@ class Terminal:
         self._others: dict[str, tuple[int, Path]] = {}
         self.output = ""
         """What the last block has printed."""
-        self.other: Path | None = None
-        """Where the last block prints, if it goes on in a terminal of its own."""
+        self._other = ""
+        """The terminal in which the last block goes on."""
+        self._again = ""
+        """The last block, if it only looks at something and may be typed again."""
 
     def __enter__(self) -> Terminal:
         self.directory.mkdir(exist_ok=True)
@@ -132,10 +134,21 @@ class Terminal:
             if time.monotonic() > until:
                 raise PageError(f"does not end:\n{text}\n--- it prints\n{self._read(out)}")
             time.sleep(0.01)
-        self.output, self.other = self._read(out), None
+        self.output, self._other, self._again = self._read(out), "", ""
         if (found := int(done.read_text())) != code:
             raise PageError(f"ends with {found}, not {code}:\n{text}\n{self.output}")
         return self.output
+
+    def look(self, text: str) -> None:
+        """Type it; what is expected of it may take a while."""
+        self.run(text)
+        self._again = text
+
+    def unseen(self, text: str) -> None:
+        """Type it, and remember what the last block has printed."""
+        shown = self.output, self._other, self._again
+        self.run(text)
+        self.output, self._other, self._again = shown
 
     def start(self, name: str, text: str) -> None:
         """Type it into another terminal, where it goes on."""
@@ -151,7 +164,7 @@ class Terminal:
         if name in self._others:
             self.interrupt(name)
         self._others[name] = (int(pid.read_text()), out)
-        self.other = out
+        self._other, self._again = name, ""
 
     def interrupt(self, name: str) -> None:
         """Press Ctrl-C in another terminal, and wait until nothing runs in it."""
@@ -170,15 +183,17 @@ class Terminal:
                 raise PageError(f"Ctrl-C does not end terminal {name}\n{self._read(out)}")
             time.sleep(0.02)
 
-    def expect(self, text: str) -> None:
+    def expect(self, text: str, other: str = "") -> None:
         """Each line is printed by the last block: at once, or soon in another terminal.
 
         Numbers may be others, and so may be the space between words.
         """
         wanted = [alike(line) for line in text.splitlines() if line.strip()]
-        until = time.monotonic() + (PATIENCE[self.where] / 2 if self.other else 0)
+        other = other or self._other
+        patient = other or self._again
+        until = time.monotonic() + (PATIENCE[self.where] / 2 if patient else 0)
         while True:
-            found = self._read(self.other) if self.other else self.output
+            found = self._read(self._others[other][1]) if other else self.output
             printed = alike(found)
             missing = [line for line in wanted if line not in printed]
             if not missing:
@@ -186,6 +201,8 @@ class Terminal:
             if time.monotonic() > until:
                 raise PageError(f"does not print {missing}, but\n{found}")
             time.sleep(0.05)
+            if self._again and not other:
+                self.look(self._again)
 
     def _script(self, text: str) -> tuple[Path, Path]:
         self._count += 1
@@ -246,22 +263,22 @@ def follow(page: str, terminal: Terminal) -> list[tuple[Block, float]]:
 
 def _do(step: Block | Aside, terminal: Terminal) -> None:
     if isinstance(step, Aside):
-        if step.kind == "before":
-            shown = terminal.output, terminal.other
-            terminal.run(step.text)
-            terminal.output, terminal.other = shown
-        elif step.kind == "prints":
-            terminal.expect(step.text)
+        if step.hint.kind == "before":
+            terminal.unseen(step.hint.text)
+        elif step.hint.kind == "Ctrl-C":
+            terminal.interrupt(step.hint.text)
         else:
-            terminal.interrupt(step.text)
+            terminal.expect(step.hint.text, step.hint.terminal)
     elif step.file:
         path = terminal.directory / step.file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(step.text)
-    elif step.hint and step.hint.kind == "output":
-        terminal.expect(step.text)
+    elif step.hint and step.hint.is_output:
+        terminal.expect(step.text, step.hint.terminal)
     elif step.where == terminal.where:
         if name := step.option("terminal"):
             terminal.start(name, step.text)
+        elif "again" in step.options:
+            terminal.look(step.text)
         else:
             terminal.run(step.text, int(step.option("exit") or 0))

@@ -51,19 +51,23 @@ def is_plugin(block: Block) -> bool:
 def test_each_block_of_a_page_is_tried_or_says_why_not(page: str):
     where = set()
     last: Block | None = None
-    starting: Block | None = None
+    starting = awaited = None
+    terminals = set()
     for step in steps(page):
         if isinstance(step, Aside):
-            assert step.text, f"{step}: expected something behind {step.kind}"
-            starting = starting if step.kind == "before" else None
+            assert step.hint.text, f"{step}: expected something behind {step.hint.kind}"
+            starting = starting if step.hint.kind == "before" else None
             continue
         assert step.language in LANGUAGES or DIRECTIVE.match(step.language), (
             f"{step}: expected a block of {', '.join(LANGUAGES)}, found {step.language!r}"
         )
         hint = step.hint or Hint("")
-        assert starting is None or hint.kind == "output", f"{starting}: what does it print?"
+        expected = starting or awaited
+        assert expected is None or hint.is_output, f"{expected}: what does it print?"
         starting = step if step.option("terminal") else None
-        if hint.kind in ("", "output"):
+        terminals.add(step.option("terminal"))
+        awaited = step if "again" in step.options else None
+        if hint.kind == "" or hint.is_output:
             assert not hint.text, f"{step}: expected nothing behind {hint.kind}"
         else:
             assert hint.text, f"{step}: expected something behind {hint.kind}"
@@ -71,10 +75,11 @@ def test_each_block_of_a_page_is_tried_or_says_why_not(page: str):
             assert step.language == "sh", f"{step}: a shell runs blocks of sh"
             assert step.where in WHERE, f"{step}: expected run: {' or '.join(WHERE)}"
             for option in step.options[1:]:
-                assert re.fullmatch(r"exit \d+|terminal \w+", option), f"{step}: {option}?"
+                assert re.fullmatch(r"exit \d+|terminal \w+|again", option), f"{step}: {option}?"
             where.add(step.where)
-        elif hint.kind == "output":
-            assert last is not None and last.where, f"{step}: of which block that is run?"
+        elif hint.is_output:
+            known = hint.terminal in terminals if hint.terminal else last and last.where
+            assert known, f"{step}: of which block that is run?"
             assert step.language == "text", f"{step}: output is text"
         elif hint.kind == "tested by":
             assert page in (ROOT / hint.text).read_text(), f"{step}: {hint.text} says nothing of it"
