@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 AUDIT := $(VENV)-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster reference crds schema chart argocd lock clean \
+.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster docs reference crds schema chart argocd lock clean \
 	cluster cluster-down
 
 help:  ## say what there is
@@ -24,7 +24,7 @@ demo: $(STAMP)  ## a simulated vacuum station and a task that guards it, < 30 s
 test: $(STAMP)  ## all tests, with the coverage floor; those on a cluster where one can run
 	@$(BIN)/pytest --cov --cov-report=term
 
-check: lint types contracts test  ## what CI runs
+check: lint types contracts docs test  ## what CI runs
 
 lint: $(STAMP)  ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -45,6 +45,10 @@ bench: $(STAMP)  ## the table of docs/performance.md, on this machine
 
 bench-cluster: $(STAMP)  ## the operator's figures, on a cluster made for it, about 10 min
 	@$(BIN)/python -m benchmarks.cluster
+
+docs: $(STAMP)  ## the site, in build/docs; fails at a link that leads nowhere
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs build/docs
+	@echo build/docs/index.html
 
 crds: $(STAMP)  ## crds/ and the chart's copies, from the models of ioc_runtime/spec
 	@$(BIN)/python -m scripts.crds
@@ -101,4 +105,4 @@ lock: $(STAMP)  ## compile requirements/ anew; UPGRADE=1 takes newer versions
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environment and what the tools leave behind
-	rm -rf $(VENV) $(AUDIT) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage dist
+	rm -rf $(VENV) $(AUDIT) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage build dist

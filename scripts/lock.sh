@@ -20,7 +20,7 @@ compile() { # OUTPUT ARGUMENT...
 
 compile dev pyproject.toml --extra dev "$@"
 compile runtime pyproject.toml --constraint requirements/dev.txt
-for extra in operator plugins devices test; do
+for extra in operator plugins devices test docs; do
     compile "$extra" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
 done
 for image in operator-image runtime-image; do

@@ -28,8 +28,9 @@ of the page's first manifest), and `text`, which is no code. A block whose first
 `# NAME` with an ending is that file: it is there for the commands that follow. What goes on in
 another terminal says next what it prints.
 
-All that is run on a page is run in order, by one shell, in one new directory that has the
-`helm` and `examples` of the checkout.
+All that a page runs on a laptop is run in order, by one shell, in one new directory that has
+the `helm` and `examples` of the checkout; all that it runs with a cluster by another one, in
+another directory. Both have the files of the page.
 """
 
 from __future__ import annotations
@@ -154,6 +155,21 @@ def run_on(where: str) -> list[str]:
         for page in pages()
         if any(isinstance(step, Block) and step.where == where for step in steps(page))
     ]
+
+
+def typed(page: str, where: str) -> list[Block | Aside]:
+    """What is to be done there: files, commands, and what belongs to those."""
+    every = steps(page)
+    found, before = [], ""
+    for number, step in enumerate(every):
+        if isinstance(step, Block) and step.where:
+            before = step.where
+        after = next((s.where for s in every[number:] if isinstance(s, Block) and s.where), "")
+        first = isinstance(step, Aside) and step.hint.kind == "before"
+        place = (after or before) if first else before
+        if place == where or (isinstance(step, Block) and step.file):
+            found.append(step)
+    return found
 
 
 def _steps(page: str, text: str) -> Iterator[Block | Aside]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from support.pages import Aside, Block, PageError, steps
+from support.pages import Aside, Block, PageError, typed
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = {"laptop": 60.0, "cluster": 150.0}
@@ -250,7 +250,7 @@ def alike(text: str) -> str:
 def follow(page: str, terminal: Terminal) -> list[tuple[Block, float]]:
     """Do all that a page says; the blocks with the seconds that each took."""
     took = []
-    for step in steps(page):
+    for step in typed(page, terminal.where):
         began = time.monotonic()
         try:
             _do(step, terminal)

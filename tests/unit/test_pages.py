@@ -28,6 +28,7 @@ from support.pages import (
     pages,
     run_on,
     steps,
+    typed,
 )
 
 API = "ioc-operator.dev/"
@@ -44,12 +45,21 @@ def is_manifest(block: Block) -> bool:
 
 
 def is_plugin(block: Block) -> bool:
-    return block.language == "python" and block.hint is None
+    return block.language == "python" and block.hint is None and not is_test(block)
+
+
+def is_test(block: Block) -> bool:
+    """A file of tests: the commands of its page run it."""
+    return block.file.rpartition("/")[2].startswith("test_") and bool(run_of(block.page))
+
+
+def run_of(page: str) -> set[str]:
+    """Where a page is run."""
+    return {step.where for step in steps(page) if isinstance(step, Block)} - {""}
 
 
 @pytest.mark.parametrize("page", pages())
 def test_each_block_of_a_page_is_tried_or_says_why_not(page: str):
-    where = set()
     last: Block | None = None
     starting = awaited = None
     terminals = set()
@@ -76,7 +86,6 @@ def test_each_block_of_a_page_is_tried_or_says_why_not(page: str):
             assert step.where in WHERE, f"{step}: expected run: {' or '.join(WHERE)}"
             for option in step.options[1:]:
                 assert re.fullmatch(r"exit \d+|terminal \w+|again", option), f"{step}: {option}?"
-            where.add(step.where)
         elif hint.is_output:
             known = hint.terminal in terminals if hint.terminal else last and last.where
             assert known, f"{step}: of which block that is run?"
@@ -89,12 +98,12 @@ def test_each_block_of_a_page_is_tried_or_says_why_not(page: str):
         elif hint.kind.startswith("fragment"):
             assert step.language == "yaml", f"{step}: a fragment is yaml"
         elif hint.kind == "":
-            tried = is_manifest(step) or is_plugin(step) or step.language == "text"
+            tried = is_manifest(step) or is_plugin(step) or is_test(step)
+            tried |= step.language == "text"
             assert tried or DIRECTIVE.match(step.language), (
                 f"{step}: is it run? see support/pages.py"
             )
         last = step
-    assert len(where) < 2, f"{page} is run on both of {where}: one shell does all of a page"
 
 
 @pytest.mark.parametrize(
@@ -124,6 +133,35 @@ def test_a_block_is_read_with_its_hint_its_options_and_its_file():
 
 def test_pages_are_run_in_both_places():
     assert all(run_on(where) for where in WHERE)
+
+
+def test_each_place_runs_its_commands_and_what_belongs_to_them(monkeypatch: pytest.MonkeyPatch):
+    text = """
+```yaml
+# a.yaml
+x: 1
+```
+<!-- before: b -->
+<!-- run: laptop -->
+```sh
+c
+```
+<!-- output -->
+```text
+d
+```
+<!-- before: e -->
+<!-- run: cluster, terminal 2 -->
+```sh
+f
+```
+<!-- prints: g -->
+"""
+    found = tuple(_steps("page", text))
+    monkeypatch.setattr("support.pages.steps", lambda page: found)
+    laptop = [found[n] for n in (0, 1, 2, 3)]
+    cluster = [found[n] for n in (0, 4, 5, 6)]
+    assert [typed("page", where) for where in WHERE] == [laptop, cluster]
 
 
 @pytest.mark.parametrize("block", [b for b in blocks() if is_manifest(b)], ids=str)
