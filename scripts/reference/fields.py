@@ -51,7 +51,7 @@ def _section(model: type[BaseModel], paths: list[str]) -> str:
             (code(alias) + mark, kind(schema[alias]), default(field), field.description or "")
         )
     head = ("Field", "Value", "Default", "Meaning")
-    return f"### {title}\n\n{where}{about}\n\n{table(head, rows)}"
+    return f"## {title}\n\n{where}{about}\n\n{table(head, rows)}"
 
 
 def _places() -> dict[type[BaseModel], list[str]]:

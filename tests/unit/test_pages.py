@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -230,6 +231,14 @@ def anchors(path: Path) -> set[str]:
             number += 1
         found.add(f"{slug}-{number}" if number else slug)
     return found
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "pictures").iterdir()), ids=str)
+def test_a_picture_is_one_that_needs_nothing_from_elsewhere(picture: Path):
+    root = ElementTree.parse(picture).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root[0].text and root[1].text, "expected a title and a description"
+    assert "http" not in picture.read_text().replace("http://www.w3.org/2000/svg", "")
 
 
 @pytest.mark.parametrize("page", [*pages(), "CHANGELOG.md"])
