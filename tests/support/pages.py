@@ -9,7 +9,7 @@ A comment of HTML right before a block says how it is tried; a reader does not s
 | `<!-- run: laptop, exit 1 -->` | the same, and has to end with this code |
 | `<!-- run: laptop, terminal NAME -->` | the same, in another terminal, where it goes on |
 | `<!-- run: laptop, again -->` | the same, again and again until it prints what it should |
-| `<!-- output -->` | lines that the block before it prints (numbers may be others) |
+| `<!-- output -->` | lines that the block before it prints; numbers may be others, but for `2/3` |
 | `<!-- output of NAME -->` | lines that come in that terminal |
 | `<!-- fragment: PATH -->` | a part of a manifest: the value at `spec` or below, of an IocTask |
 | `<!-- fragment of IocJob: PATH -->` | the same of an IocJob |

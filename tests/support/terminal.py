@@ -188,7 +188,7 @@ class Terminal:
     def expect(self, text: str, other: str = "") -> None:
         """Each line is printed by the last block: at once, or soon in another terminal.
 
-        Numbers may be others, and so may be the space between words.
+        Numbers may be others (but for those as `2/3`), and so may be the space between words.
         """
         wanted = [alike(line) for line in text.splitlines() if line.strip()]
         other = other or self._other
@@ -245,8 +245,9 @@ class Terminal:
 
 
 def alike(text: str) -> str:
-    """What is compared: no numbers, no difference in spaces."""
-    return re.sub(r"\s+", " ", re.sub(r"\d[\d.:e+-]*", "#", text)).strip()
+    """What is compared: numbers as `2/3` only, no difference in spaces."""
+    text = re.sub(r"(\d+/\d+)|\d[\d.:e+-]*", lambda found: found[1] or "#", text)
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def follow(page: str, terminal: Terminal) -> list[tuple[Block, float]]:
