@@ -45,6 +45,8 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 HINTS: Final = ("run", "fragment", "fragment of IocJob", "tested by", "parsed", "not run")
 """Comments that belong to the block below them; outputs are others."""
+OTHERS: Final = ("values", "end of values")
+"""Comments that mean something to a generator."""
 WHERE: Final = ("laptop", "cluster")
 
 
@@ -193,6 +195,8 @@ def _steps(page: str, text: str) -> Iterator[Block | Aside]:
                 yield Aside(page, number, found)
             elif (found.is_output or kind in HINTS) and hint is None:
                 hint = found
+            elif kind in OTHERS:
+                continue
             else:
                 raise PageError(f"{page}:{number}: a comment that means nothing: {line}")
         elif line.strip() and hint is not None:
