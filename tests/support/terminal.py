@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from support.pages import Aside, Block, PageError, typed
+from support.pages import ROOT, Aside, Block, PageError, typed
 
-ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = {"laptop": 60.0, "cluster": 150.0}
 """Seconds that a block may take: a slow, loaded machine."""
 ANY: Final = -1
@@ -93,6 +93,7 @@ class Terminal:
                 cwd=self.directory,
                 env=self._environment(),
                 text=True,
+                start_new_session=True,
             )
         self._type("set -e")
         return self
@@ -103,18 +104,21 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for name in [*self._others]:
-            self.interrupt(name)
+        try:
+            for name in [*self._others]:
+                self.interrupt(name)
+        finally:
+            self._close(hangs=error is not None)
+
+    def _close(self, *, hangs: bool) -> None:
+        """End the shell, and if it may hang what runs in it."""
         assert self._shell.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # it has ended, at a command that failed
             self._shell.stdin.close()
-        except BrokenPipeError:
-            pass  # it has ended, at a command that failed
-        try:
-            self._shell.wait(10)
-        except subprocess.TimeoutExpired:
-            self._shell.kill()
-            self._shell.wait()
+        with suppress(ProcessLookupError):
+            if hangs:
+                os.killpg(self._shell.pid, signal.SIGKILL)
+        self._shell.wait(10)
 
     def run(self, text: str, code: int = 0) -> str:
         """Type it, and wait for its end; what it has printed.
@@ -192,6 +196,8 @@ class Terminal:
         """
         wanted = [alike(line) for line in text.splitlines() if line.strip()]
         other = other or self._other
+        if other and other not in self._others:
+            raise PageError(f"the other terminal {other} has not been opened, or is closed")
         patient = other or self._again
         until = time.monotonic() + (PATIENCE[self.where] / 2 if patient else 0)
         while True:
