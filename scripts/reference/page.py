@@ -29,6 +29,9 @@ together stands in [behaviour.md](behaviour.md).
 | [iocctl](reference/iocctl.md) | commands and options |
 | [Operator](reference/operator.md) | its flags and metrics |
 
+The values of the chart are in [its page](chart.md), and editors read the
+[JSON schema](schema/ioc.json) of manifests.
+
 ## Not built yet
 
 {mark} A manifest that uses one of these is refused, with these words; nothing is ignored.
