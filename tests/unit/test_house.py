@@ -142,17 +142,6 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_links_between_the_documents_lead_somewhere():
-    broken = []
-    for path in files():
-        if path.suffix == ".md":
-            text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
-            for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-                if "://" not in link and not (path.parent / link).exists():
-                    broken.append(f"{path.relative_to(ROOT)} -> {link}")
-    assert broken == []
-
-
 def test_the_manifest_of_the_readme_is_valid(spawn: Spawn, tmp_path: Path):
     text = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     iocctl = "from ioc_runtime.cli.main import main; main()"
