@@ -46,12 +46,14 @@ def is_manifest(block: Block) -> bool:
 
 
 def is_plugin(block: Block) -> bool:
-    return block.language == "python" and block.hint is None and not is_test(block)
+    return block.language == "python" and block.hint is None and "test_" not in block.file
 
 
-def is_test(block: Block) -> bool:
-    """A file of tests: the commands of its page run it."""
-    return block.file.rpartition("/")[2].startswith("test_") and bool(run_of(block.page))
+def is_used(block: Block) -> bool:
+    """A file that the commands of its page name, or a file of tests beside such commands."""
+    name = block.file.rpartition("/")[2]
+    every = [step for step in steps(block.page) if isinstance(step, Block) and step.where]
+    return bool(name) and any(name in other.text or "test_" in name for other in every)
 
 
 def run_of(page: str) -> set[str]:
@@ -99,7 +101,7 @@ def test_each_block_of_a_page_is_tried_or_says_why_not(page: str):
         elif hint.kind.startswith("fragment"):
             assert step.language == "yaml", f"{step}: a fragment is yaml"
         elif hint.kind == "":
-            tried = is_manifest(step) or is_plugin(step) or is_test(step)
+            tried = is_manifest(step) or is_plugin(step) or is_used(step)
             tried |= step.language == "text"
             assert tried or DIRECTIVE.match(step.language), (
                 f"{step}: is it run? see support/pages.py"
