@@ -26,7 +26,7 @@ LO_ALONE: Final = (
 )
 """A network of its own: the usual ports are free there, and nobody else is met."""
 SHELL: Final = ("bash", "--norc", "--noprofile")
-SHELL_IN_IT: Final = f"""
+_SET_UP: Final = f"""
 import os, socket, subprocess
 for words in (
     "link set lo up", "link add eth0 type veth peer name eth1",
@@ -39,6 +39,8 @@ held.bind(("", 5065))
 held.set_inheritable(True)
 os.execvp("bash", {[*SHELL]})
 """
+IN_IT: Final = (*LO_ALONE, sys.executable, "-c", _SET_UP)
+"""A shell in such a network, with a card as a laptop has one: clients may broadcast."""
 
 
 def why_no_network() -> str:
@@ -46,8 +48,9 @@ def why_no_network() -> str:
     for program in ("unshare", "ip", "bash"):
         if shutil.which(program) is None:
             return f"there is no program {program}"
-    tried = subprocess.run([*LO_ALONE, "true"], capture_output=True, text=True)
-    return tried.stderr.strip()
+    tried = subprocess.run(IN_IT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    said = tried.stderr.strip().splitlines() or ["no reason is given"]
+    return said[-1] if tried.returncode else ""
 
 
 class Terminal:
@@ -83,10 +86,9 @@ class Terminal:
         (self.directory / ".venv").mkdir()
         for name in ("helm", "examples"):
             (self.directory / name).symlink_to(ROOT / name)
-        alone = (*LO_ALONE, sys.executable, "-c", SHELL_IN_IT)
         with (self._notes / "shell.log").open("wb") as log:
             self._shell = subprocess.Popen(
-                alone if self.where == "laptop" else SHELL,
+                IN_IT if self.where == "laptop" else SHELL,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
