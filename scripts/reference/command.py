@@ -1,4 +1,4 @@
-"""The commands of iocctl, as typer writes them down."""
+"""The commands of iocctl and kubectl ioc, as typer writes them down."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import subprocess
 import sys
 
 
-def page(made: str) -> str:
+def page(made: str, name: str, module: str) -> str:
     """All commands with their arguments and options."""
-    words = ("-m", "typer", "ioc_runtime.cli.main", "utils", "docs", "--name", "iocctl")
-    done = subprocess.run(
-        [sys.executable, *words, "--title", "iocctl"], check=True, capture_output=True, text=True
-    )
+    words = ("-m", "typer", module, "utils", "docs", "--name", name, "--title", name)
+    done = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
     text = done.stdout.replace("```console\n$ ", "```text\n")
     heading, _, rest = text.partition("\n")
     guide = "[cli.md](../cli.md) tells what they do with examples."

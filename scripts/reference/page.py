@@ -27,6 +27,7 @@ together stands in [behaviour.md](behaviour.md).
 | [Status](reference/status.md) | conditions, reasons, Events |
 | [Exit codes](reference/exit-codes.md) | how the serving process ends |
 | [iocctl](reference/iocctl.md) | commands and options |
+| [kubectl ioc](reference/kubectl-ioc.md) | commands and options |
 | [Operator](reference/operator.md) | its flags and metrics |
 
 The values of the chart are in [its page](chart.md), and editors read the
@@ -191,7 +192,8 @@ def pages() -> dict[str, str]:
             reasons=status.reasons(),
             events=status.events(),
         ),
-        "reference/iocctl.md": command.page(MADE),
+        "reference/iocctl.md": command.page(MADE, "iocctl", "ioc_runtime.cli.main"),
+        "reference/kubectl-ioc.md": command.page(MADE, "kubectl ioc", "ioc_runtime.cli.kubectl"),
         "reference/operator.md": OPERATOR.format(
             made=MADE, flags=operator.flags(), metrics=operator.metrics()
         ),

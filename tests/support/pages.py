@@ -14,7 +14,7 @@ A comment of HTML right before a block says how it is tried; a reader does not s
 | `<!-- fragment: PATH -->` | a part of a manifest: the value at `spec` or below, of an IocTask |
 | `<!-- fragment of IocJob: PATH -->` | the same of an IocJob |
 | `<!-- tested by: FILE -->` | tried by this file of tests/, in its own way |
-| `<!-- parsed: WHY -->` | command lines of iocctl that only have to be ones |
+| `<!-- parsed: WHY -->` | command lines of iocctl or kubectl ioc that only have to be ones |
 | `<!-- not run: WHY -->` | not tried, for this reason |
 
 | comment, anywhere | |

@@ -234,10 +234,14 @@ class Terminal:
     def _environment(self) -> dict[str, str]:
         programs = self.directory / ".venv" / "bin"
         programs.mkdir()
-        ours = (("iocctl", "ioc_runtime.cli"), ("pytest", "pytest -p ioc_runtime.testing"))
-        for name, module in ours:
+        kubectl = "from ioc_runtime.cli.kubectl import main; main()"
+        for name, words in (
+            ("iocctl", "-m ioc_runtime.cli"),
+            ("kubectl-ioc", f"-c '{kubectl}'"),
+            ("pytest", "-m pytest -p ioc_runtime.testing"),
+        ):
             program = programs / name
-            program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
             program.chmod(0o755)
         (programs / "python").symlink_to(sys.executable)
         home = self._notes / "home"

@@ -97,7 +97,8 @@ def test_each_block_of_a_page_is_tried_or_says_why_not(page: str):
             assert page in (ROOT / hint.text).read_text(), f"{step}: {hint.text} says nothing of it"
         elif hint.kind == "parsed":
             lines = [line for line in step.text.splitlines() if line]
-            assert all(line.startswith("iocctl ") for line in lines), f"{step}: iocctl alone"
+            ours = all(line.startswith(("iocctl ", "kubectl ioc ")) for line in lines)
+            assert ours, f"{step}: expected iocctl or kubectl ioc alone"
         elif hint.kind.startswith("fragment"):
             assert step.language == "yaml", f"{step}: a fragment is yaml"
         elif hint.kind == "":
