@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ import pytest
 
 from cluster.conftest import skip_unless_a_rig_can_run
 from cluster.rig import OPERATOR_IMAGE, RUNTIME_IMAGE, Rig
-from cluster.rig.cache import cache_dir
 from support.pages import ROOT, run_on
 from support.terminal import Terminal, follow
 
@@ -24,11 +22,8 @@ KINDS = ("ioctasks.ioc-operator.dev", "iocjobs.ioc-operator.dev")
 def rig() -> Iterator[Rig]:
     """A cluster of their own, with a node: pages install and uninstall the operator."""
     skip_unless_a_rig_can_run(node=True)
-    with (cache_dir() / "pages.lock").open("w") as lock:
-        # Pages forward ports that they name: one run at a time on a machine.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with Rig.up() as rig:
-            yield rig
+    with Rig.up() as rig:
+        yield rig
 
 
 @pytest.mark.timeout(600)
