@@ -121,6 +121,9 @@ class Terminal:
             if hangs:
                 os.killpg(self._shell.pid, signal.SIGKILL)
         self._shell.wait(10)
+        with suppress(ChildProcessError):  # none is left; what the shell left is ours now
+            while hangs:
+                os.waitpid(-self._shell.pid, 0)
 
     def run(self, text: str, code: int = 0) -> str:
         """Type it, and wait for its end; what it has printed.
