@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
 
@@ -13,7 +14,10 @@ from ioc_runtime.plan import Input
 from ioc_runtime.standard import STANDARD, TRIGGERED
 from scripts.reference.__main__ import PAGE
 from scripts.reference.expressions import EXAMPLES
-from scripts.reference.page import page
+from scripts.reference.page import page as made
+
+page = cache(made)
+"""Made once for all tests."""
 
 SCOPE = Scope(
     signals={

@@ -96,12 +96,20 @@ def recorder_to(
 RESTORED = Restored({"alarm": (1, "high")}, {"limit": 12.0})
 
 
-@pytest.fixture
-def recorded(tmp_path: Path) -> Path:
-    path, clock = tmp_path / "events.jsonl", FakeClock()
+@pytest.fixture(scope="module")
+def ten_minutes_recorded(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path, clock = tmp_path_factory.mktemp("recording") / "events.jsonl", FakeClock()
     recorder, file = recorder_to(path, clock=clock, restored=RESTORED)
     ten_minutes(recorder, clock)
     file.close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def recorded(ten_minutes_recorded: bytes, tmp_path: Path) -> Path:
+    """The test's own copy, to look at or to damage."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(ten_minutes_recorded)
     return path
 
 
