@@ -1,4 +1,4 @@
-"""How many cases a property is tried with: a quarter on a person's machine, where tests are
+"""How many cases a property is tried with: a fifth on a person's machine, where tests are
 run often and draw other cases each time; all of them in CI, or with IOC_TEST_THOROUGH=1.
 """
 
@@ -14,4 +14,4 @@ THOROUGH: Final = any(
 
 def examples(many: int) -> int:
     """For `max_examples` of hypothesis."""
-    return many if THOROUGH else max(10, many // 4)
+    return many if THOROUGH else max(10, many // 5)
