@@ -1,0 +1,100 @@
+"""One pytest process of several, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from scripts.suite.counts import FILE
+
+ROOT = Path(__file__).parents[2]
+CRASHED = 3
+"""pytest's own code for an internal error; here also: it ended without a word."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the suite."""
+
+    name: str
+    arguments: Sequence[str]
+    """Of pytest."""
+
+
+class Running:
+    """The pytest of a part. It is in a process group of its own: Ctrl-C reaches it by us,
+    once, and its fixtures end what they have started.
+    """
+
+    def __init__(self, part: Part, directory: Path, output: IO[bytes] | None) -> None:
+        self.part = part
+        self._counts = directory / f"{part.name}.json"
+        self._output = output
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "scripts.suite.counts", *part.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
+            env={**os.environ, FILE: str(self._counts), "PYTHONUNBUFFERED": "1"},
+            cwd=ROOT,
+            process_group=0,
+        )
+
+    @property
+    def over(self) -> bool:
+        return self._popen.poll() is not None
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it has ended, after at most `timeout` seconds."""
+        try:
+            self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does: pytest ends the test that runs, and says what came of the others."""
+        if not self.over:
+            self._popen.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """With all in its process group that is still there."""
+        if not self.over:
+            os.killpg(self._popen.pid, signal.SIGKILL)
+            self._popen.wait()
+
+    @property
+    def code(self) -> int:
+        """Its exit code, once it is over; that of a crash if a signal has ended it."""
+        code = self._popen.returncode
+        return CRASHED if code < 0 else code
+
+    @property
+    def said(self) -> bytes:
+        """What it has printed so far, where that is kept."""
+        if self._output is None:
+            return b""
+        return os.pread(self._output.fileno(), os.fstat(self._output.fileno()).st_size, 0)
+
+    @property
+    def percent(self) -> int:
+        """How far it is, by what it prints."""
+        found = re.findall(rb"\[ *(\d+)%\]", self.said)
+        return int(found[-1]) if found else 0
+
+    def result(self) -> tuple[Counter[str], list[str]]:
+        """How many tests passed, failed, ...; and the names of those that are no success."""
+        try:
+            found = json.loads(self._counts.read_text())
+        except (OSError, ValueError):
+            return Counter(error=1), [f"ERROR {self.part.name}: pytest ended without a result"]
+        return Counter(found["counts"]), found["bad"]
