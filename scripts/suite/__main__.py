@@ -15,14 +15,8 @@ from pathlib import Path
 from typing import Final
 
 import scripts.suite as package
-from scripts.suite.part import Part, Running
-
-FIRST: Final = Part(
-    "unit and runtime", ("tests/unit", "tests/runtime", "--cov", "--cov-report=term")
-)
-"""Shown as it goes."""
-SECOND: Final = Part("cluster", ("tests/cluster", "-o", "cache_dir=.pytest_cache/cluster"))
-"""Shown when it is over, so that the two do not mix."""
+from scripts.suite.parts import Part, parts
+from scripts.suite.running import Running
 
 NEWS: Final = 60.0
 """Seconds between two lines about what is not shown yet."""
@@ -34,48 +28,56 @@ ORDER: Final = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: all passed; else pytest's code of the part that fared worst."""
+    """0: all passed; else the highest of pytest's codes."""
     parser = argparse.ArgumentParser(prog="python -m scripts.suite", description=package.__doc__)
-    parser.add_argument("--in-turn", action="store_true", help="one half after the other")
+    parser.add_argument("--in-turn", action="store_true", help="one part after the other")
     in_turn = parser.parse_args(arguments).in_turn or (os.cpu_count() or 1) == 1
-    return suite(FIRST, SECOND, in_turn=in_turn)
+    return suite(parts(), in_turn=in_turn)
 
 
-def suite(first: Part, second: Part, *, in_turn: bool = False) -> int:
-    """Run both parts; print the output of one, that of the other, and one closing line."""
+def suite(parts: Sequence[Part], *, in_turn: bool = False) -> int:
+    """Run all; print the output of each, one after the other, and one closing line."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # nothing is left behind
     began = time.monotonic()
     running: list[Running] = []
     code = 0
-    with tempfile.TemporaryDirectory(prefix="suite-") as name, tempfile.TemporaryFile() as output:
-        directory = Path(name)
+    with tempfile.TemporaryDirectory(prefix="suite-") as name:
         try:
-            if not in_turn:
-                running.append(Running(second, directory, output))
-            running.insert(0, Running(first, directory, None))
-            if in_turn:
-                _until_over(running[0], quiet=True)
-                running.append(Running(second, directory, None))
-            _until_over(running[0], quiet=True)
-            _until_over(running[1], quiet=in_turn)
+            for part in parts:
+                shown = in_turn or not running
+                running.append(Running(part, Path(name), shown=shown))
+                if in_turn:
+                    _wait(running[-1:], until=running[-1])
+            for each in running:
+                _wait(running, until=each)
+                _show(each)
         except KeyboardInterrupt:
             code = INTERRUPTED
             _end(running)
-        for part in running:
-            if part.said:
-                print(f"\n--- {part.part.name}\n", flush=True)
-                sys.stdout.buffer.write(part.said)
-                sys.stdout.flush()
+            for each in running:
+                _show(each)
         return max(code, _close(running, time.monotonic() - began))
 
 
-def _until_over(part: Running, *, quiet: bool) -> None:
-    began = time.monotonic()
-    while not part.wait(NEWS):
-        if not quiet:
-            minutes = (time.monotonic() - began) / 60
-            print(f"{part.part.name}: {part.percent} %, {minutes:.0f} min more", flush=True)
+def _wait(running: Sequence[Running], *, until: Running) -> None:
+    """Wait for one of them; say now and then how far those are that nobody sees."""
+    news = time.monotonic() + NEWS
+    while not until.over:
+        time.sleep(0.05)
+        if time.monotonic() > news and not until.shown:
+            news = time.monotonic() + NEWS
+            far = ", ".join(f"{each.name} {each.percent} %" for each in running if not each.over)
+            print(f"{far} after {_time(until.seconds)}", flush=True)
+
+
+def _show(part: Running) -> None:
+    """What was kept of its output."""
+    if text := part.kept:
+        print(f"\n--- {part.name}\n", flush=True)
+        sys.stdout.buffer.write(text)
+        sys.stdout.flush()
+    part.close()
 
 
 def _end(running: Sequence[Running]) -> None:
@@ -84,8 +86,8 @@ def _end(running: Sequence[Running]) -> None:
         for part in running:
             part.interrupt()
         until = time.monotonic() + PATIENCE
-        for part in running:
-            part.wait(max(0.0, until - time.monotonic()))
+        while time.monotonic() < until and not all(part.over for part in running):
+            time.sleep(0.05)
     except KeyboardInterrupt:
         pass
     for part in running:
@@ -93,7 +95,7 @@ def _end(running: Sequence[Running]) -> None:
 
 
 def _close(running: Sequence[Running], seconds: float) -> int:
-    """The closing line, as pytest writes it, and the exit code."""
+    """What failed, the time of each part, and the closing line as pytest writes it."""
     counts: Counter[str] = Counter()
     bad: list[str] = []
     for part in running:
@@ -104,15 +106,18 @@ def _close(running: Sequence[Running], seconds: float) -> int:
     for name in bad:
         print(name)
     for part in running:
-        if part.code:
-            print(f"{part.part.name}: exit code {part.code}")
-    said = ", ".join(f"{counts[kind]} {kind}" for kind in ORDER if counts[kind])
-    errors = counts["error"]
-    said += f", {errors} error{'s' * (errors > 1)}" if errors else ""
-    took = time.strftime("%H:%M:%S", time.gmtime(seconds)).removeprefix("0")
-    width = shutil.get_terminal_size().columns
-    print(f" {said} in {seconds:.2f}s ({took}) ".center(width, "="), flush=True)
+        print(f"{part.name}: exit code {part.code} after {_time(part.seconds)}")
+    said = [f"{counts[kind]} {kind}" for kind in ORDER if counts[kind]]
+    if errors := counts["error"]:
+        said.append(f"{errors} error{'s' * (errors > 1)}")
+    line = f" {', '.join(said)} in {seconds:.2f}s ({_time(seconds)}) "
+    print(line.center(shutil.get_terminal_size().columns, "="), flush=True)
     return max((part.code for part in running), default=INTERRUPTED)
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""scripts/suite: two pytest processes, one closing line, and nothing left behind."""
+"""scripts/suite: several pytest processes, one closing line, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def suite(spawn: Spawn, tmp_path: Path):
         lines = [
             f"import sys; sys.path.insert(0, {str(ROOT)!r})",
             "from scripts.suite.__main__ import suite",
-            "from scripts.suite.part import Part",
+            "from scripts.suite.parts import Part",
             "if True:",
         ]
         for name, text in (("one", one), ("two", two)):
@@ -44,15 +44,15 @@ def suite(spawn: Spawn, tmp_path: Path):
             words = [str(path), "-c", str(tmp_path / "pytest.ini"), f"--rootdir={tmp_path}"]
             lines.append(f"    {name} = Part({name!r}, {words!r})")
         script = tmp_path / "run.py"
-        in_turn = "in_turn=True" if "in turn" in options else "in_turn=False"
-        script.write_text("\n".join([*lines, f"    sys.exit(suite(one, two, {in_turn}))", ""]))
+        in_turn = f"in_turn={'in turn' in options}"
+        script.write_text("\n".join([*lines, f"    sys.exit(suite([one, two], {in_turn}))", ""]))
         return spawn(script)
 
     return start
 
 
 @pytest.mark.parametrize("how", ["at the same time", "in turn"])
-def test_the_output_of_one_half_follows_that_of_the_other_and_one_line_closes(suite, how: str):
+def test_the_output_of_one_part_follows_that_of_the_other_and_one_line_closes(suite, how: str):
     text = "import pytest\ndef test_a(): pass\ndef test_b(): pytest.skip('no')\n"
     run = suite(how, one=text, two="def test_c(): pass\n")
     assert run.wait(30) == 0, run.report("failed")
@@ -64,19 +64,21 @@ def test_the_output_of_one_half_follows_that_of_the_other_and_one_line_closes(su
 
 
 @pytest.mark.parametrize("at", ["one", "two"])
-def test_a_failure_in_either_half_fails_the_whole_and_is_named_at_the_end(suite, at: str):
+def test_a_failure_in_any_part_fails_the_whole_and_is_named_at_the_end(suite, at: str):
     texts = {"one": "def test_a(): pass\n", "two": "def test_b(): pass\n"}
     texts[at] += "def test_bad(): assert False\n"
     run = suite(**texts)
     assert run.wait(30) == 1
-    *_, name, code, last = run.output.splitlines()
+    *_, name, first, second, last = run.output.splitlines()
     assert name == f"FAILED {at}/test_{at}.py::test_bad"
-    assert code == f"{at}: exit code 1"
+    said = {"one": first, "two": second}
+    assert said.pop(at).startswith(f"{at}: exit code 1 after 0:0")
+    assert all(line.startswith(f"{name}: exit code 0 ") for name, line in said.items())
     assert " 1 failed, 2 passed in " in last
 
 
 @pytest.mark.parametrize("at", ["one", "two"])
-def test_a_half_that_dies_is_an_error(suite, at: str):
+def test_a_part_that_dies_is_an_error(suite, at: str):
     texts = {"one": "def test_a(): pass\n", "two": "def test_b(): pass\n"}
     texts[at] = "import os\ndef test_dies(): os.kill(os.getpid(), 9)\n"
     run = suite(**texts)
@@ -86,7 +88,7 @@ def test_a_half_that_dies_is_an_error(suite, at: str):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_interrupts_it_interrupts_both_and_their_fixtures_end(
+def test_who_interrupts_it_interrupts_all_and_their_fixtures_end(
     suite, tmp_path: Path, number: signal.Signals
 ):
     places = [tmp_path / "one.txt", tmp_path / "two.txt"]

@@ -8,26 +8,16 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from scripts.suite.counts import FILE
+from scripts.suite.parts import ROOT, Part
 
-ROOT = Path(__file__).parents[2]
 CRASHED = 3
 """pytest's own code for an internal error; here also: it ended without a word."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the suite."""
-
-    name: str
-    arguments: Sequence[str]
-    """Of pytest."""
 
 
 class Running:
@@ -35,15 +25,19 @@ class Running:
     once, and its fixtures end what they have started.
     """
 
-    def __init__(self, part: Part, directory: Path, output: IO[bytes] | None) -> None:
-        self.part = part
+    def __init__(self, part: Part, directory: Path, *, shown: bool) -> None:
+        """With `shown` its output goes where ours goes; else it is kept."""
+        self.name, self.shown = part.name, shown
         self._counts = directory / f"{part.name}.json"
-        self._output = output
+        self._output: IO[bytes] | None = None
+        if not shown:
+            self._output = (directory / f"{part.name}.txt").open("w+b")
+        self._began, self._took = time.monotonic(), 0.0
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "scripts.suite.counts", *part.arguments],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=None if output is None else subprocess.STDOUT,
+            stdout=self._output,
+            stderr=None if shown else subprocess.STDOUT,
             env={**os.environ, FILE: str(self._counts), "PYTHONUNBUFFERED": "1"},
             cwd=ROOT,
             process_group=0,
@@ -51,15 +45,16 @@ class Running:
 
     @property
     def over(self) -> bool:
-        return self._popen.poll() is not None
+        """Whether it has ended."""
+        ended = self._popen.poll() is not None
+        if ended and not self._took:
+            self._took = time.monotonic() - self._began
+        return ended
 
-    def wait(self, timeout: float) -> bool:
-        """Whether it has ended, after at most `timeout` seconds."""
-        try:
-            self._popen.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+    @property
+    def seconds(self) -> float:
+        """That it has run so far, or did."""
+        return self._took or time.monotonic() - self._began
 
     def interrupt(self) -> None:
         """As Ctrl-C does: pytest ends the test that runs, and says what came of the others."""
@@ -79,16 +74,22 @@ class Running:
         return CRASHED if code < 0 else code
 
     @property
-    def said(self) -> bytes:
+    def kept(self) -> bytes:
         """What it has printed so far, where that is kept."""
         if self._output is None:
             return b""
         return os.pread(self._output.fileno(), os.fstat(self._output.fileno()).st_size, 0)
 
+    def close(self) -> None:
+        """Forget what was kept."""
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+
     @property
     def percent(self) -> int:
         """How far it is, by what it prints."""
-        found = re.findall(rb"\[ *(\d+)%\]", self.said)
+        found = re.findall(rb"\[ *(\d+)%\]", self.kept)
         return int(found[-1]) if found else 0
 
     def result(self) -> tuple[Counter[str], list[str]]:
@@ -96,5 +97,5 @@ class Running:
         try:
             found = json.loads(self._counts.read_text())
         except (OSError, ValueError):
-            return Counter(error=1), [f"ERROR {self.part.name}: pytest ended without a result"]
+            return Counter(error=1), [f"ERROR {self.name}: pytest ended without a result"]
         return Counter(found["counts"]), found["bad"]
