@@ -416,7 +416,7 @@ def evaluate_with_the_largest_values(source: str, elements: int) -> None:
 @pytest.mark.parametrize("source", WORST, ids=lambda source: source[:12])
 def test_the_longest_expressions_stay_small(source: str) -> None:
     """The worst that 1024 characters can ask for: 500 bytes for each element of a buffer."""
-    elements = 20_000  # each one that is allocated is traced, which takes its time
+    elements = 10_000  # each one that is allocated is traced, which takes its time
     tracemalloc.start()
     try:
         evaluate_with_the_largest_values(source, elements)
