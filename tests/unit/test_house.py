@@ -58,6 +58,8 @@ def places(pattern: str, *, skip: tuple[Path, ...] = ()) -> list[str]:
             text = path.read_text()
         except UnicodeDecodeError:
             continue
+        if not re.search(pattern, text, re.MULTILINE):
+            continue  # as most: line by line takes ten times as long
         for number, line in enumerate(text.splitlines(), 1):
             if re.search(pattern, line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
