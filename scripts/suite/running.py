@@ -34,11 +34,11 @@ class Running:
             self._output = (directory / f"{part.name}.txt").open("w+b")
         self._began, self._took = time.monotonic(), 0.0
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "scripts.suite.counts", *part.arguments],
+            [sys.executable, "-um", "pytest", "-p", "scripts.suite.counts", *part.arguments],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=None if shown else subprocess.STDOUT,
-            env={**os.environ, FILE: str(self._counts), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, FILE: str(self._counts)},
             cwd=ROOT,
             process_group=0,
         )
