@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 RUNTIME_PARTS = 3
-WITH_NODE = ("test_deployment.py", "test_pods_*.py", "test_rig.py")
+WITH_NODE = ("test_pods_*.py", "test_rig.py")
 
 
 @dataclass(frozen=True)

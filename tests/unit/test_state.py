@@ -66,7 +66,7 @@ class Problems:
 
 
 def python(code: str, *args: object) -> subprocess.CompletedProcess[str]:
-    head = "import os, resource, signal, sys\nfrom ioc_runtime.state import *\n"
+    head = "import os, resource, signal, sys, time\nfrom ioc_runtime.state import *\n"
     return subprocess.run(
         [sys.executable, "-c", head + textwrap.dedent(code), *map(str, args)],
         capture_output=True,
