@@ -20,6 +20,7 @@ from ioc_runtime.state import (
     default_directory,
     entry_name,
 )
+from support.examples import THOROUGH
 
 PREFIX = "BL01:VAC:"
 LATCHES = {"alarm": (1, "high"), "beam": (0, "")}
@@ -278,7 +279,7 @@ def test_kills_at_any_moment_leave_a_whole_state(opened, tmp_path) -> None:
     """
     head = "import sys\nfrom ioc_runtime.state import *\n"
     whole = 0
-    for n in range(5):
+    for n in range(5 if THOROUGH else 3):
         child = subprocess.Popen(
             [sys.executable, "-c", head + textwrap.dedent(code), str(tmp_path)],
             stdout=subprocess.PIPE,
