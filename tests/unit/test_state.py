@@ -313,7 +313,8 @@ def test_a_full_disk_is_said_once_and_saved_when_there_is_room_again(opened, tmp
             time.sleep(0.001)
         print(len(said), said[0])
         assert state.load().latches, "the last good one is kept"
-        assert not [name for name in os.listdir(sys.argv[1]) if name.endswith(".tmp")]
+        while [name for name in os.listdir(sys.argv[1]) if name.endswith(".tmp")]:
+            time.sleep(0.001)  # one of a try that is under way; what is left behind stays
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         assert state.flush(20)
         print(said[1:], state.load().setpoints)
