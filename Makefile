@@ -22,7 +22,7 @@ demo: $(STAMP)  ## a simulated vacuum station and a task that guards it, < 30 s
 
 # Properties are tried with fewer cases than in CI unless IOC_TEST_THOROUGH=1.
 test: $(STAMP)  ## all tests, with the coverage floor; those on a cluster where one can run
-	@$(BIN)/pytest --cov --cov-report=term
+	@$(BIN)/python -m scripts.suite
 
 check: lint types contracts docs test  ## what CI runs
 

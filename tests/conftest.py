@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from pathlib import Path
 
@@ -58,6 +59,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--regenerate` writes golden files anew: see tests/unit/operator/golden.py."""
     parser.addoption("--regenerate", action="store_true", help="write golden files anew")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays for the whole run: no garbage collection looks at it again,
+    and those of the tests come less often.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

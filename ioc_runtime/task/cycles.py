@@ -143,8 +143,9 @@ class Cycles:
 
     def paused(self, dropped: bool) -> None:
         """ENABLE is 0: what has not begun is rejected. `dropped`: so is the present cycle."""
-        refused = list(self._waiting)
-        self._waiting.clear()
+        with self._decided():  # while it shows which holds are taken
+            refused = list(self._waiting)
+            self._waiting.clear()
         run = self._run
         if run is not None and dropped:
             refused += [] if run.number is None else [run.number]
@@ -212,7 +213,7 @@ class Cycles:
         """Decide on all puts up to now; returns those that are refused, and why. Locked."""
         refused, reason, puts = [], "", self._line.puts()
         for number in range(self._heard + 1, puts + 1):
-            why = self._refusal()
+            why = self._refusal() or self._taken(number)
             if why:
                 refused.append(number)
                 reason = why
@@ -242,6 +243,14 @@ class Cycles:
             return ""
         waiting = len(self._waiting)
         return f"a cycle runs and {waiting} more wait" if waiting else "a cycle runs"
+
+    def _taken(self, number: int) -> str:
+        """Why a put whose hold was another's starts no cycle: its callback was answered."""
+        held = list(self._waiting)
+        if self._run is not None and self._run.number is not None:
+            held.append(self._run.number)
+        ring = self._line.ring
+        return "too many puts at a time" if number % ring in {n % ring for n in held} else ""
 
     def _refuse(self, numbers: list[int], why: str) -> None:
         """Count puts that start no cycle, say so, and answer them."""

@@ -20,7 +20,12 @@ def write_examples(directory: Path) -> list[str]:
 
 def run_pytest(spawn: Spawn, directory: Path, *options: str, timeout: float = 60) -> Spawned:
     """pytest, with our fixtures, on a directory of an author's; it has ended."""
-    plugin = ("-p", "ioc_runtime.testing", "-c", "/dev/null", "-p", "no:cacheprovider", "-W")
-    process = spawn("-m", "pytest", *plugin, "error", "-q", directory, *options)
+    process = start_pytest(spawn, directory, *options)
     process.wait(timeout)
     return process
+
+
+def start_pytest(spawn: Spawn, directory: Path, *options: str) -> Spawned:
+    """The same while it runs."""
+    plugin = ("-p", "ioc_runtime.testing", "-c", "/dev/null", "-p", "no:cacheprovider", "-W")
+    return spawn("-m", "pytest", *plugin, "error", "-q", directory, *options)

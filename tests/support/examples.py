@@ -1,5 +1,6 @@
-"""How many cases a property is tried with: a quarter on a person's machine, where tests are
+"""How many cases a property is tried with: a fifth on a person's machine, where tests are
 run often and draw other cases each time; all of them in CI, or with IOC_TEST_THOROUGH=1.
+Of those that take long (10 ms and more) a tenth.
 """
 
 from __future__ import annotations
@@ -12,6 +13,6 @@ THOROUGH: Final = any(
 )
 
 
-def examples(many: int) -> int:
+def examples(many: int, *, long: bool = False) -> int:
     """For `max_examples` of hypothesis."""
-    return many if THOROUGH else max(10, many // 4)
+    return many if THOROUGH else max(10, many // (10 if long else 5))

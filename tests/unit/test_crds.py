@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,13 +21,16 @@ from ioc_runtime.spec.base import Model
 from ioc_runtime.spec.job import IocJob
 from ioc_runtime.spec.task import IocTask
 from scripts.crds.__main__ import ROOT, TEMPLATE, template, texts
-from scripts.crds.definition import KINDS, definition
+from scripts.crds.definition import KINDS
+from scripts.crds.definition import definition as made
 from scripts.crds.rules import RULES
 from support.examples import examples
 from unit.operator.test_status_job import BEFORE, JOB_VIEWS
 from unit.operator.test_status_properties import PREVIOUS, VIEWS
 
 Schema = dict[str, Any]
+definition = cache(made)
+"""Each is made once for all tests; none changes it."""
 MODELS: dict[str, type[Model]] = {"IocTask": IocTask, "IocJob": IocJob}
 ANNOTATION = 256 * 1024
 """Bytes of an annotation: client-side apply keeps the whole object in one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import operator as standard_operator
 import re
 import subprocess
@@ -15,6 +15,8 @@ import pytest
 
 import ioc_operator
 import ioc_runtime
+from ioc_operator.__main__ import main as operator_main
+from ioc_runtime.compile import ManifestError, compile_text
 from ioc_runtime.version import __version__
 from support.spawn import Spawn
 
@@ -56,6 +58,8 @@ def places(pattern: str, *, skip: tuple[Path, ...] = ()) -> list[str]:
             text = path.read_text()
         except UnicodeDecodeError:
             continue
+        if not re.search(pattern, text, re.MULTILINE):
+            continue  # as most: line by line takes ten times as long
         for number, line in enumerate(text.splitlines(), 1):
             if re.search(pattern, line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
@@ -91,10 +95,12 @@ def test_both_packages_come_from_this_repository():
     assert Path(ioc_operator.__file__) == ROOT / "operator" / "ioc_operator" / "__init__.py"
 
 
-def test_the_operator_says_its_version_and_what_it_lacks(spawn: Spawn):
-    version = spawn("-m", "ioc_operator", "--version")
-    assert version.wait(20) == 0
-    assert version.output == f"ioc-operator {__version__}\n"
+def test_the_operator_says_its_version_and_what_it_lacks(
+    spawn: Spawn, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as end:
+        operator_main(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, f"ioc-operator {__version__}\n")
     bare = spawn("-m", "ioc_operator", "--kubeconfig", "/nowhere/config")
     assert bare.wait(20) == 1
     assert bare.errors.startswith("ioc-operator: No cluster: the kubeconfig /nowhere/config")
@@ -118,20 +124,20 @@ def test_a_serving_process_loads_nothing_heavy(spawn: Spawn, tmp_path: Path):
     assert loader.output == ""
 
 
-@pytest.mark.parametrize("name", ["epics", "p4p", "numpy", "softioc", "ctypes", "threading"])
-def test_engine_and_plan_are_pure(spawn: Spawn, tmp_path: Path, name: str):
+def test_engine_and_plan_are_pure(spawn: Spawn, tmp_path: Path):
     script = tmp_path / "load.py"
     modules = [
         m for m in serving_modules() if m.startswith(("ioc_runtime.engine", "ioc_runtime.plan"))
     ]
+    impure = {"epics", "p4p", "numpy", "softioc", "ctypes", "threading"}
     script.write_text(
-        f"import importlib, sys\nbefore = {name!r} in sys.modules\n"
+        f"import importlib, sys\nbefore = set(sys.modules)\n"
         f"for m in {modules!r}: importlib.import_module(m)\n"
-        f"print(not before and {name!r} in sys.modules)\n"
+        f"print(sorted({impure!r} & (set(sys.modules) - before)))\n"
     )
     loader = spawn(script)
     assert loader.wait(30) == 0, loader.errors
-    assert loader.output == "False\n"
+    assert loader.output == "[]\n"
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere():
@@ -145,14 +151,12 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
 def test_the_manifest_of_the_readme_is_valid(spawn: Spawn, tmp_path: Path):
     text = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     iocctl = "from ioc_runtime.cli.main import main; main()"
-    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good = tmp_path / "good.yaml"
     good.write_text(text)
-    bad.write_text(text.replace("pressure > limit", "presure > limit"))
     validate = spawn("-c", iocctl, "validate", good)
     assert validate.wait(30) == 0, validate.report("does not take the README's manifest")
-    refuse = spawn("-c", iocctl, "validate", bad)
-    assert refuse.wait(30) == 1
-    assert "spec.rules[0].condition" in refuse.output + refuse.errors
+    with pytest.raises(ManifestError, match=r"spec\.rules\[0\]\.condition"):
+        compile_text(text.replace("pressure > limit", "presure > limit"))
 
 
 def test_ci_runs_the_test_command_of_the_readme():
@@ -222,9 +226,7 @@ def test_the_version_is_the_same_everywhere():
 
 def test_the_console_command_exists():
     module, function = project()["scripts"]["iocctl"].split(":")
-    assert importlib.util.find_spec(module), module
-    code = f"import {module} as m; assert callable(m.{function})"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=30)
+    assert callable(getattr(importlib.import_module(module), function))
 
 
 def setup(*arguments: str | Path, python: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from ioc_runtime.compile import check_text
 from ioc_runtime.engine.grammar import Scope, parse
 from ioc_runtime.plan import Input
 from ioc_runtime.spec.document import read_documents
-from ioc_runtime.spec.json_schema import EXAMPLES, KINDS, json_schema
+from ioc_runtime.spec.json_schema import EXAMPLES, KINDS
+from ioc_runtime.spec.json_schema import json_schema as made
 from scripts.schema.__main__ import ROOT, texts
+
+json_schema = cache(made)
+"""Each is made once for all tests; none changes it."""
 
 GOOD = sorted(
     path for path in (ROOT / "examples").rglob("*.yaml") if "kind: Ioc" in path.read_text()

@@ -308,7 +308,7 @@ GONE_THEN = {
 
 
 @settings(
-    max_examples=examples(200),
+    max_examples=examples(200, long=True),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

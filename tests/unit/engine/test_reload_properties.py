@@ -20,7 +20,7 @@ from unit.engine.test_incremental import EVENTS, Pair, cases
 from unit.engine.test_recording import recorder_to, station, ten_minutes
 
 LONG = settings(
-    max_examples=examples(100),
+    max_examples=examples(100, long=True),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

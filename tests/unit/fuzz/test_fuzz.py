@@ -1,4 +1,4 @@
-"""A few hundred of the fuzz's manifests; benchmarks/fuzz_manifests.py runs 20,000."""
+"""Some of the fuzz's manifests: a few hundred in CI; benchmarks/fuzz_manifests.py runs 20,000."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytest
 
 from ioc_runtime.compile import ManifestError, compile_document, compile_text
 from ioc_runtime.plan import from_json, to_json
+from support.examples import examples
 from unit.fuzz.generator import accepted, data, good, manifest
 
 CHUNK = 20
 
 
-@pytest.mark.parametrize("first", range(0, 240, CHUNK))
+@pytest.mark.parametrize("first", range(0, examples(240), CHUNK))
 def test_a_manifest_compiles_or_is_refused_with_problems(first: int):
     for seed in range(first, first + CHUNK):
         text = manifest(seed)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,9 +29,15 @@ SETTINGS: Final = Settings(runtime_image="ioc-runtime:1.0")
 RUN: Final = 3
 
 
+@cache
+def _written(case: str) -> Object:
+    made: Object = yaml.safe_load(CASES[case].read_text())
+    return made
+
+
 def given(case: str, **spec: Any) -> Object:
     """The manifest of a case as the API server has it."""
-    raw: Object = yaml.safe_load(CASES[case].read_text())
+    raw = deepcopy(_written(case))
     raw["metadata"] |= {
         "uid": "6f3b1a52-0000-4000-8000-000000000001",
         "generation": 2,

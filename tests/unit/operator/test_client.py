@@ -13,7 +13,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from ioc_operator.kube import errors
+from ioc_operator.kube import errors, watch
 from ioc_operator.kube.client import Client
 from ioc_operator.kube.credentials import Credentials, NoCluster
 from ioc_operator.kube.resources import CONFIG_MAPS, LEASES, PODS, TASKS
@@ -183,7 +183,7 @@ def test_a_write_ends_before_the_lease_does(tmp_path: Path) -> None:
 
     async def story() -> float:
         loop = asyncio.get_running_loop()
-        async with served(handler, tmp_path, Fence(0.2)) as client:
+        async with served(handler, tmp_path, Fence(0.05)) as client:
             began = loop.time()
             with pytest.raises(errors.Unreachable):
                 await client.apply(CONFIG_MAPS, BODY)
@@ -316,8 +316,11 @@ def item(uid: str, version: int) -> dict[str, Any]:
     return {"metadata": {"uid": uid, "name": uid, "resourceVersion": str(version)}}
 
 
-def test_a_list_watch_goes_on_from_where_it_was_and_lists_again_after_410(tmp_path: Path) -> None:
+def test_a_list_watch_goes_on_from_where_it_was_and_lists_again_after_410(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Pages, a watch that ends, one that is cut, bookmarks, a line of 1 MB, and a 410."""
+    monkeypatch.setattr(watch, "LONGEST_BACKOFF", 0.01)
     lists = [
         [item("a", 1), item("b", 2)],
         [item("b", 2), item("c", 30)],

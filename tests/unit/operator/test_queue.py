@@ -182,7 +182,9 @@ def test_workers_wait_without_turning_and_get_keys_while_it_goes() -> None:
         queue.go()
         queue.add("a")
         queue.add_after("b", 0.05)
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(20):
+            while len(seen) < 3:
+                await asyncio.sleep(0.005)
         queue.hold()
         queue.add("c")
         await asyncio.sleep(0.02)

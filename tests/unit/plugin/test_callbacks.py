@@ -122,9 +122,9 @@ def test_timers_and_listeners_run_in_the_plugins_thread(run, host: FakeHost, tol
     runner.changed("pressure", 2.0, 1.0)
     runner.changed("mode", 1, 0)
     host.wait_for(lambda writes: ("count", 3) in writes)
-    time.sleep(0.05)
+    time.sleep(0.03)
     runner.changed("pressure", 3.0, 2.0)
-    time.sleep(0.05)
+    time.sleep(0.03)
     assert ("count", 4) not in host.writes
     assert ("label", "2.0 1.0") in host.writes
     assert ("label", "3.0 2.0") not in host.writes
@@ -181,9 +181,9 @@ def test_no_timer_is_called_while_paused(run, host: FakeHost) -> None:
         """)
     host.wait_for(lambda writes: len(writes) >= 2)
     runner.pause()
-    time.sleep(0.05)
+    time.sleep(0.03)
     before = len(host.writes)
-    time.sleep(0.1)
+    time.sleep(0.05)
     assert len(host.writes) == before
     runner.resume()
     host.wait_for(lambda writes: len(writes) > before)
@@ -222,10 +222,10 @@ def test_a_slow_timer_neither_starves_changes_nor_hides_its_overruns(
             def seen(self, value, old_value):
                 self.set_output("count", int(value))
         """)
-    for n in range(20):
+    for n in range(10):
         runner.changed("pressure", float(n), None)
         time.sleep(0.005)
-    host.wait_for(lambda writes: ("count", 19) in writes)
+    host.wait_for(lambda writes: ("count", 9) in writes)
     (timer,) = runner._binding.table.timers._all
     assert timer.overruns > timer.count > 0
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -157,12 +156,13 @@ CHANNELS = [
 
 class Service(BaseHTTPRequestHandler):
     asked: list[str] = []
+    over = threading.Event()
 
     def do_GET(self) -> None:  # noqa: N802
         type(self).asked.append(self.path)
         parts = urlsplit(self.path)
         if "slow" in parts.path:
-            time.sleep(1)
+            self.over.wait(20)
         if "garbage" in parts.path:
             self.answer(200, b"<html>")
         elif parts.path.startswith("/cf/resources/channels/"):
@@ -197,8 +197,9 @@ def service() -> Iterator[str]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    Service.asked = []
+    Service.asked, Service.over = [], threading.Event()
     yield f"http://127.0.0.1:{server.server_port}"
+    Service.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -237,11 +238,9 @@ def test_what_goes_wrong_is_a_sentence_with_the_address(service: str) -> None:
         bound(channelfinder_url=f"{service}/wrong").cf_search()
     with pytest.raises(ReadFailed, match="expected JSON, got b'<html>'"):
         bound(channelfinder_url=f"{service}/garbage").cf_search()
-    slow = bound(channelfinder_url=f"{service}/slow", channelfinder_timeout=0.2)
-    began = time.monotonic()
+    slow = bound(channelfinder_url=f"{service}/slow", channelfinder_timeout=0.05)
     with pytest.raises(ReadFailed, match="timed out"):
         slow.cf_search()
-    assert time.monotonic() - began < 0.9
     nobody = bound(channelfinder_url="http://127.0.0.1:1/cf")
     with pytest.raises(ReadFailed, match="Connection refused"):
         nobody.cf_search()

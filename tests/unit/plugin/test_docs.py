@@ -45,6 +45,7 @@ def play(loaded: Loaded, plan: Plan, host: FakeHost, told: Told) -> None:
     host.readings["mode"] = Reading(1, 0, 0, True)
     host.remote |= {"SR:C01:CURRENT": FakeFound(200.0), "SR:C01:ORDER": FakeFound(0)}
     host.remote |= {"VAC:LAMP": FakeFound(0)}
+    host.remote |= {"VAC:PUMP1:I.EGU": FakeFound(None, 3, error="no such field")}
     runner = PluginRunner(
         plan, loaded, host, failed=told.failed, recovered=told.recovered, ended=told.ended
     )

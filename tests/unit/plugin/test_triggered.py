@@ -186,7 +186,7 @@ def test_an_async_cycle_gives_its_result_and_one_that_is_cancelled_gives_none(ru
     assert verdicts.get(timeout=PATIENCE).status == LOGIC_FAILURE
     assert runner.trigger()
     until(lambda: runner.busy is not None)
-    assert runner.stop(2)
+    assert runner.stop(1)
     assert verdicts.empty()
     assert not runner.trigger()
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ioc_runtime.plan import Trigger
@@ -204,6 +204,9 @@ def test_many_unheard_puts_are_decided_at_once():
     assert sorted(paper.answered) == list(range(1, 51))
 
 
+@example(1, ["put", "put", "put", "put", "heard", "ended", "put", "heard"])
+@example(1, ["put", "put", "put", "heard", "put", "pause"])
+@example(1, ["put", "timer", "put", "put", "heard", "put", "pause", "go"])
 @given(
     st.integers(0, 3),
     st.lists(st.sampled_from(["put", "heard", "ended", "timer", "pause", "go"]), max_size=80),
