@@ -1,4 +1,4 @@
-"""`iocctl status` and `iocctl logs` against a real API server, and a real pod."""
+"""`iocctl status` and `iocctl logs` against a real API server."""
 
 from __future__ import annotations
 
@@ -6,83 +6,16 @@ import json
 import re
 import signal
 import socket
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cluster.conftest import Cluster
-from cluster.rig import Rig, RigError
-from cluster.serving import task as served_task
-from ioc_operator.status import View, task_status
-from ioc_runtime.plan import Input, Output, Plan
-from support.spawn import ROOT, Spawn, Spawned
-from unit.operator.views import pod, report, view, waiting
+from cluster.iocctl import Iocctl, Put, putter
+from cluster.rig import Rig
+from support.spawn import Spawn
+from unit.operator.views import report, view, waiting
 
-
-@dataclass
-class Iocctl:
-    """Runs `iocctl` in a process of its own, with a cluster's kubeconfig."""
-
-    spawn: Spawn
-    kubeconfig: Path
-    namespace: str
-
-    def start(self, *words: str) -> Spawned:
-        where = ("--kubeconfig", str(self.kubeconfig))
-        return self.spawn("-m", "ioc_runtime.cli", *words, *where)
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        """Exit code, standard output, standard error, in the namespace of the test."""
-        process = self.start(*words, "-n", self.namespace)
-        code = process.wait(40)
-        return code, process.output, process.errors
-
-
-Put = Callable[[str, View], None]
-
-
-def served(kubectl: Callable[..., str], kind: str) -> None:
-    """Wait until the API server answers for a kind: a little after it says Established."""
-    for attempt in range(50):
-        try:
-            kubectl("get", "--raw", f"/apis/ioc-operator.dev/v1alpha1/{kind}?limit=1")
-            return
-        except (AssertionError, RigError):
-            if attempt == 49:
-                raise
-            time.sleep(0.2)
-
-
-def putter(kubectl: Callable[..., str], namespace: str) -> Put:
-    """Makes an IocTask with the status that the operator would write."""
-    kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    for kind in ("ioctasks", "iocjobs"):
-        served(kubectl, kind)
-
-    def put(name: str, known: View) -> None:
-        head: dict[str, Any] = {
-            **{"apiVersion": "ioc-operator.dev/v1alpha1", "kind": "IocTask"},
-            "metadata": {"name": name, "namespace": namespace},
-        }
-        outputs = {"alarm": {"type": "bool", "states": ["OK", "HIGH"]}}
-        spec = {"prefix": PREFIX, "inputs": {"p": {"type": "float"}}, "outputs": outputs}
-        kubectl("apply", "-f", "-", stdin=json.dumps(head | {"spec": spec}))
-        status = task_status(known)
-        status["runtime"] = known.runtime
-        patch = json.dumps({"status": status})
-        kubectl(
-            *("patch", "ioctask", name, "-n", namespace, "--subresource=status"),
-            *("--type=merge", "-p", patch),
-        )
-
-    return put
-
-
-PREFIX = "BL01:VAC:"
 GOOD = view(generation=1)
 BAD = view(generation=1, pod=waiting("ErrImagePull", "not found"))
 
@@ -193,43 +126,6 @@ def test_who_may_not_read_is_told_so(
     assert (code, out) == (3, "")
     assert err.startswith("iocctl: the API server does not permit it: ")
     assert len(err.splitlines()) == 1
-
-
-def test_values_and_logs_come_from_the_pod(spawn: Spawn, rig: Rig, namespace: str):
-    alarm = Output("alarm", "bool", states=("OK", "HIGH"))
-    set_point = Input("p", "float", unit="mbar", value=1.5)
-    made = json.loads(
-        served_task("guard", Plan("guard", "", PREFIX, inputs=(set_point,), outputs=(alarm,)))
-    )
-    serving = made["items"][2]
-    serving["metadata"]["labels"] |= {
-        **{"app.kubernetes.io/instance": "guard", "ioc-operator.dev/kind": "IocTask"}
-    }
-    rig.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(made))
-    putter(rig.kubectl, namespace)("guard", view(generation=1, pod=pod(name="guard")))
-    rig.kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", namespace, "--timeout=40s")
-    iocctl = Iocctl(spawn, rig.kubeconfig, namespace)
-    for protocol in ("ca", "pva"):
-        code, out, err = iocctl("status", "guard", "--protocol", protocol)
-        assert (code, err) == (0, "")
-        assert f"values, over {protocol.upper()} from " in out
-        assert re.search(rf"^{PREFIX}STATUS +RUN \(1\)", out, re.MULTILINE)
-        assert re.search(rf"^{PREFIX}p +1.5 mbar", out, re.MULTILINE)
-    code, out, err = iocctl("status", "guard", "--address", "127.0.0.1:9")
-    assert (code, out.count(f"{PREFIX}p ")) == (0, 0)
-    assert "no values: 127.0.0.1 port 9 is not reached from here (Connection refused)" in err
-    code, out, _ = iocctl("logs", "guard")
-    assert code == 0
-    assert f"guard starts: prefix {PREFIX}" in out
-    assert re.search(r"^\d\d:\d\d:\d\d\.\d{3}  RUN", out, re.MULTILINE)
-    code, out, _ = iocctl("logs", "guard", "--tail", "3", "-o", "json")
-    assert [bool(json.loads(line)["say"]) for line in out.splitlines()] == [True] * 3
-    follow = iocctl.start("logs", "guard", "-f", "-n", namespace)
-    follow.wait_for("guard starts")
-    rig.kubectl("delete", "pod", "guard", "-n", namespace, "--wait=false")
-    follow.wait_for("stopped")
-    follow.popen.send_signal(signal.SIGINT)
-    assert follow.wait(10) == 0
 
 
 def test_a_task_without_a_pod_has_no_log_and_says_why(iocctl: Iocctl, put: Put):
