@@ -44,7 +44,10 @@ class Wire:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > LARGEST:
             raise Gone(f"a message of {length} bytes")
-        message = json.loads(self._exactly(length))
+        try:
+            message = json.loads(self._exactly(length))
+        except ValueError:
+            raise Gone("a message that is no JSON") from None
         if not isinstance(message, list):
             raise Gone("a message that is no list")
         return message
