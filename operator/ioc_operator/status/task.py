@@ -170,7 +170,8 @@ def summary(
     else:
         state = ((live.job_state or live.state) if live else None) or UNKNOWN
         inputs = f"{links.connected}/{links.total}" if links else UNKNOWN
-    if outcome or (view.facts is not None and not view.facts.inputs):
+    none = links.total == 0 if links else view.facts is not None and not view.facts.inputs
+    if outcome or none:
         inputs = ""
     state = outcome or state
     return {"state": state, "inputs": inputs, "permits": "", "since": since(state, view, before)}

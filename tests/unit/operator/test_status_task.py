@@ -364,6 +364,9 @@ def test_conditions_are_only_for_what_the_manifest_has():
     bare = task_status(view(facts=Facts()))
     assert set(reasons(bare)) == {"Ready", "Serving"}
     assert bare["summary"]["inputs"] == ""
+    none = report(inputs={"connected": 0, "total": 0, "disconnected": []})
+    bad = task_status(view(facts=None, problems="x: expected y", runtime=none))
+    assert bad["summary"]["inputs"] == "", "what runs has none, whatever the edit has"
 
 
 def test_without_reports_the_probes_tell_and_a_forged_report_tells_nothing():
