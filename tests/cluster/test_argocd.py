@@ -20,7 +20,7 @@ from cluster.operator_process import OperatorProcess, install, operator
 from cluster.rig import Rig
 from cluster.tasks import Tasks, current
 from scripts.argocd.__main__ import GROUP, SCRIPTS
-from support.argo_lua import act, merge_patch, run
+from scripts.argocd.lua import act, merge_patch, run
 
 pytestmark = pytest.mark.timeout(180)
 

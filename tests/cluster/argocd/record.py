@@ -31,7 +31,7 @@ from cluster.rig import Rig
 from cluster.running import Operator
 from cluster.tasks import Tasks
 from scripts.argocd.__main__ import GROUP, KINDS, SCRIPTS, dump
-from support.argo_lua import act, run
+from scripts.argocd.lua import act, run
 
 SPACE: Final = "bl01"
 HEAD: Final = "# Made by tests/cluster/argocd/record.py.\n"

@@ -7,7 +7,10 @@ called and how they came about stands in tests/cluster/argocd.
 from __future__ import annotations
 
 import copy
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,8 @@ import pytest
 import yaml
 
 from cluster.argocd.states import JOB, STATES, TASK, State
-from scripts.argocd.__main__ import GROUP, KINDS, SCRIPTS, entries, texts
-from support.argo_lua import act, merge_patch, run
+from scripts.argocd.__main__ import GROUP, KINDS, ROOT, SCRIPTS, entries, texts
+from scripts.argocd.lua import act, merge_patch, run
 
 Object = dict[str, Any]
 
@@ -283,3 +286,25 @@ def test_a_script_has_no_more_libraries_than_in_argo_cd(script: str):
 def test_empty_maps_and_lists_come_back_as_they_were():
     old = {"a": {}, "b": [], "c": [{"d": {}}], "n": 3, "f": 1.5e-6, "t": "x", "y": True}
     assert act("return obj", old) == old
+
+
+def said(text: str) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "scripts.argocd.health"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=ROOT, timeout=30)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_what_argo_cd_would_show_can_be_asked_without_it():
+    running, cut = recorded(TASK, "running"), recorded(TASK, "input-disconnected")
+    both = yaml.safe_dump({"kind": "List", "items": [running, cut]})
+    code, out, err = said(both)
+    assert (code, err) == (1, "")
+    assert out.splitlines() == [
+        "IocTask running: Healthy  Running: pod running-0 on node n0",
+        "IocTask input-disconnected: Degraded  Disconnected: 1 of 1 not connected: gauge",
+    ]
+    assert said(json.dumps(running))[0] == 0
+    for text, why in (("kind: Pod", "got 'Pod'"), ("", "got nothing"), ("- 3", "got 'int'")):
+        code, out, err = said(text)
+        assert (code, out) == (2, "")
+        assert len(err.splitlines()) == 1 and why in err
