@@ -24,7 +24,7 @@ from ioc_runtime.epics.link_writer import Done
 from ioc_runtime.plan import Link, Signal
 
 without_setuptools()
-from p4p.client.raw import Context, Disconnected, RemoteError, Subscription  # noqa: E402
+from p4p.client.raw import Cancelled, Context, Disconnected, RemoteError, Subscription  # noqa: E402
 
 from ioc_runtime.epics.pva_values import NO_FIELD, extractor, fill, kind_of  # noqa: E402
 
@@ -266,6 +266,8 @@ class PvaTarget:
             self._client.thread.post(self._forget, token)
             if isinstance(result, BadValue):
                 done(result)
+            elif isinstance(result, Cancelled | Disconnected):
+                done("the connection was lost before it was done")
             elif isinstance(result, Exception):
                 done(f"its server says: {result}")
             else:

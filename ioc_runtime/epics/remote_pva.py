@@ -19,7 +19,7 @@ from ioc_runtime.epics.written import signal_of
 from ioc_runtime.plan import Link
 
 without_setuptools()
-from p4p.client.raw import Context, Disconnected  # noqa: E402
+from p4p.client.raw import Cancelled, Context, Disconnected  # noqa: E402
 
 from ioc_runtime.epics.pva_any import decode, fill_any  # noqa: E402
 
@@ -142,6 +142,8 @@ class PvaPv:
         """In p4p's worker."""
         keep_thread_state()
         self._pvs.thread.post(self._forget, token)
+        if isinstance(result, Cancelled):
+            return  # by us, since it is too late: who waits for it says so
         if isinstance(result, BadValue):
             request.done(str(result))
         elif isinstance(result, Disconnected):

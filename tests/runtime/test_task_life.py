@@ -68,7 +68,7 @@ def test_every_standard_pv_answers_over_both_protocols_with_its_first_value(
     field: Field, mode: str
 ):
     field.source.start()
-    task = field.start(f"mode: {mode}\nperiod: 0.1\n{MANIFEST}", "--no-search")
+    task = field.start(f"mode: {mode}\nperiod: 30\n{MANIFEST}", "--no-search")
     names = [pv.name for pv in STANDARD]
     field.ca.search(names)
     pva = field.pva()
