@@ -1,9 +1,9 @@
 """What runs beside what.
 
-Tests with pods are one part: they share a cluster with a node. Those that make do with a
-control plane are another, so that each kind is brought up once. Tests of the runtime wait for
-processes of their own most of the time, and take a tenth of a core: they are dealt out. The
-coverage floor is held by the unit tests alone.
+Tests with pods are one part: they share a cluster with a node, and take longest. The others
+are dealt out to two, so that no more runs at a time than two cores can do: those of the unit,
+which hold the coverage floor, and those that make do with a control plane, each with half of
+those of the runtime, which wait for processes of their own most of the time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
-RUNTIME_PARTS = 3
 WITH_NODE = ("test_pods_*.py", "test_rig.py")
 
 
@@ -30,14 +29,12 @@ class Part:
 def parts() -> list[Part]:
     """The whole suite; the first part is shown as it goes."""
     runtime = entries("runtime")
-    first, *rest = [runtime[n::RUNTIME_PARTS] for n in range(RUNTIME_PARTS)]
     cluster = entries("cluster")
     pods = [path for path in cluster if any(path.match(name) for name in WITH_NODE)]
     others = [path for path in cluster if path not in pods]
     return [
-        Part("unit", ["--cov", "--cov-report=term", "tests/unit", *words(first)]),
-        *(part(f"runtime-{n}", paths) for n, paths in enumerate(rest, 2)),
-        part("control-plane", others),
+        Part("unit", ["--cov", "--cov-report=term", "tests/unit", *words(runtime[::2])]),
+        part("control-plane", [*others, *runtime[1::2]]),
         part("pods", pods),
     ]
 
