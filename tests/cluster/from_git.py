@@ -38,7 +38,8 @@ def secret(tasks: Tasks, files: dict[str, str], name: str = "deploy") -> None:
 
 def label(tasks: Tasks, name: str = "guard") -> str:
     with PvClient(tasks.address(name)) as client:
-        return str(client.get(tasks.prefix(name) + "label"))
+        # kube-proxy may be late with the way to a new pod, after an outage most of all.
+        return str(client.get(tasks.prefix(name) + "label", timeout=20))
 
 
 def edit(tasks: Tasks, name: str = "guard", **fields: Any) -> None:
