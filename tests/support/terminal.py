@@ -242,11 +242,11 @@ class Terminal:
             ("iocctl", "-m ioc_runtime.cli"),
             ("kubectl-ioc", f"-c '{kubectl}'"),
             ("pytest", "-m pytest -p ioc_runtime.testing"),
+            ("python", ""),  # a link to it would lose what is installed beside it
         ):
             program = programs / name
             program.write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
             program.chmod(0o755)
-        (programs / "python").symlink_to(sys.executable)
         home = self._notes / "home"
         home.mkdir()
         path = [programs, *self._programs, os.environ.get("PATH", os.defpath)]
