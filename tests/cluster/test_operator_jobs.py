@@ -136,6 +136,25 @@ def test_a_job_that_is_over_runs_again_when_that_is_asked_for_and_only_then(
         assert process.stop() == 0
 
 
+def test_a_run_that_ended_and_another_that_was_asked_for_while_nobody_looked(
+    jobs: Tasks, start: Callable[..., Any]
+) -> None:
+    with start() as process:
+        process.ready()
+        jobs.apply(job("ramp", jobs.prefix("ramp")))
+        jobs.wait(lambda f: run_of(f).get("job"), "ramp", "iocjob")
+        assert process.stop() == 0
+    finish(jobs, "ramp-1", 0)
+    jobs.run("wait", "--for=condition=Complete", "job/ramp-1", "--timeout=40s")
+    jobs.annotate("ramp", "ioc-operator.dev/restartedAt=one", "iocjob")
+    with start() as process:  # it is told all of this at once, and nothing happens after it
+        process.ready()
+        jobs.wait(lambda f: run_of(f).get("number") == 2, "ramp", "iocjob")
+        finish(jobs, "ramp-2", 0)
+        jobs.wait(lambda f: of(f, "Complete"), "ramp", "iocjob")
+        assert process.stop() == 0
+
+
 def test_a_job_of_a_run_that_somebody_deletes_is_not_made_again(
     jobs: Tasks, start: Callable[..., Any]
 ) -> None:

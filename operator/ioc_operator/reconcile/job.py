@@ -86,12 +86,21 @@ class JobReconciler:
             scene, goes_on = await self._take(scene, step)
             owner = await self._teller.tell(owner, self._status(scene))
             errors = scene.errors
-            if not goes_on:
+            if not goes_on and not self._is_over_now(owner, step):
                 break
         if not isinstance(step, runs.Create):
             await self._trying.clear(owner)
         await self._forget_old(owner)
         return SLOW if errors else None
+
+    def _is_over_now(self, owner: Owner, step: runs.Step) -> bool:
+        """Whether a run has just been told over, and another one is asked for already.
+
+        Nobody calls us for our own status, and a Job that has ended may never change again.
+        """
+        return isinstance(step, runs.Watch) and not isinstance(
+            self._next(self._look(owner)), runs.Watch
+        )
 
     def _look(self, owner: Owner) -> Scene:
         wanted = self._trying.known(owner, read(owner.object()))
