@@ -93,6 +93,9 @@ class Session:
         """Whether there is no process: what was started anew ended before it was ready."""
         self._ended: int | None = None
         self._held: deque[tuple[float, Event]] = deque()
+        self._signals: deque[int] = deque()
+        """Signals that came. Noted, no more, in their handler: it interrupts whatever is under
+        way, and a display that writes cannot be written to once more from inside."""
 
     def run(self, seconds: float | None = None) -> int:
         """Show events until the process has ended; its exit code, negative for a signal.
@@ -101,9 +104,11 @@ class Session:
         SIGTERM; the second one kills.
         """
         first: float | None = None
-        with _signals(self._signalled), self.display:
+        with _signals(self._signals.append), self.display:
             while self._ended is None:
                 self._take(0.1)
+                while self._signals:
+                    self._signalled(self._signals.popleft())
                 self._replace()
                 first = first or self.view.since
                 if seconds is not None and first is not None and self.stopping is None:
