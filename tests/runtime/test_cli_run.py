@@ -226,6 +226,45 @@ def test_a_second_ctrl_c_kills_a_serving_process_that_hangs(run: Runs):
     assert task.wait(10) == 128 + signal.SIGKILL
 
 
+INTERRUPTED = """
+import signal, sys
+from pathlib import Path
+from ioc_runtime.cli.plain import PlainLines
+from ioc_runtime.cli.session import serving
+from ioc_runtime.compile import compile_text
+
+class Interrupted(PlainLines):
+    interrupted = False
+
+    def show(self, event):
+        if event["say"] == "ready":
+            self.interrupted = True
+            signal.raise_signal(signal.SIGINT)
+            for _ in range(1000):  # the handler runs between two of these, if not before
+                pass
+            self.interrupted = False
+        super().show(event)
+
+    def say(self, text):
+        if self.interrupted:  # what a buffered stream and a live table do
+            raise RuntimeError("reentrant call")
+        super().say(text)
+
+(one,) = compile_text(Path(sys.argv[1]).read_text())
+with serving(one.plan, ["--state", sys.argv[2]], Interrupted) as session:
+    sys.exit(session.run())
+"""
+
+
+def test_ctrl_c_while_a_line_is_being_written_ends_it_as_at_any_other_moment(
+    run: Runs, spawn: Spawn, tmp_path: Path
+):
+    words = ("-c", INTERRUPTED, str(run.file), str(tmp_path / "state"))
+    process = spawn(*words, env=run.env.server(0))
+    assert process.wait(30) == 0, process.report("did not end well")
+    assert "stopping; Ctrl-C again kills it" in process.output
+
+
 @contextmanager
 def on_a_terminal(run: Runs, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`iocctl run` with a terminal of 80 columns and 24 lines."""
