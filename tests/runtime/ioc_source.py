@@ -77,7 +77,7 @@ def run(command: dict) -> object:
             record, count, rate = records[command["name"]], command["count"], command["rate"]
             start = time.perf_counter()
             for n in range(1, count + 1):
-                record.set(float(n))
+                record.set(float(command.get("after", 0) + n))
                 while n / rate > time.perf_counter() - start:
                     time.sleep(0.0002)
         case "get":

@@ -136,21 +136,21 @@ def of_input(recording: Path, index: int) -> tuple[list[Any], list[Any]]:
     return samples, posts
 
 
+BURST = """
+inputs: {{f: {{type: float, link: "{scheme}://@F"}}}}
+outputs: {{double: {{type: float}}, odd: {{type: bool}}}}
+transforms: [{{output: double, expression: 2 * f}}]
+ruleDefaults: {{odd: 0}}
+rules: [{{id: odd, condition: f % 2 == 1, outputs: {{odd: 1}}}}]
+"""
+
+
 @pytest.mark.parametrize(("scheme", "count"), [("ca", 10_000), ("pva", 5_000)])
-def test_a_burst_goes_through_a_rule_whole_and_in_order(field: Field, scheme: str, count: int):
+def test_a_burst_goes_through_a_rule_in_order_to_its_last_value(
+    field: Field, scheme: str, count: int
+):
     field.source.start()
-    task = field.start(
-        f"""
-        inputs: {{f: {{type: float, link: "{scheme}://@F"}}}}
-        outputs: {{double: {{type: float}}, odd: {{type: bool}}}}
-        transforms: [{{output: double, expression: 2 * f}}]
-        ruleDefaults: {{odd: 0}}
-        rules: [{{id: odd, condition: f % 2 == 1, outputs: {{odd: 1}}}}]
-        """,
-        "--no-search",
-        "--record",
-        field.recording,
-    )
+    task = field.start(BURST.format(scheme=scheme), "--no-search", "--record", field.recording)
     field.shows("double", 0.5)
     field.source.do("burst", name="F", count=count, rate=count)
     field.shows("double", 2.0 * count)
@@ -162,6 +162,21 @@ def test_a_burst_goes_through_a_rule_whole_and_in_order(field: Field, scheme: st
     assert samples == sorted({0.25, *map(float, range(1, count + 1))} & {*samples})
     assert len(samples) > count // 10 and samples[-1] == count
     assert posts == [2.0 * sample for sample in samples]
+
+
+@pytest.mark.parametrize("scheme", ["ca", "pva"])
+def test_of_bursts_that_no_server_merges_every_value_goes_through_a_rule(field: Field, scheme: str):
+    field.source.start()
+    task = field.start(BURST.format(scheme=scheme), "--no-search", "--record", field.recording)
+    field.shows("double", 0.5)
+    few, bursts = 8, 50  # after ten messages in a row a client of CA asks for merged ones
+    for done in range(0, few * bursts, few):
+        field.source.do("burst", name="F", after=done, count=few, rate=100_000)
+        field.shows("double", 2.0 * (done + few))
+    assert task.stop() == 0
+    samples, posts = of_input(field.recording, 0)
+    assert samples == [0.25, *map(float, range(1, few * bursts + 1))]
+    assert posts == [0.5] + [2.0 * n for n in range(1, few * bursts + 1)]
 
 
 def test_fifty_dead_inputs_of_a_hundred_leave_the_grid_as_it_is(field: Field):
