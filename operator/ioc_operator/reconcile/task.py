@@ -17,7 +17,6 @@ from ioc_operator.names import (
     FETCHED,
     GROUP,
     INPUT,
-    RESET_AT,
     RESTARTED_AT,
     SHAPE,
     SOURCE,
@@ -32,6 +31,7 @@ from ioc_operator.status.verdict import pod_is_up
 from ioc_operator.store import Child, Owner, Store
 
 from .apply import Applier, applied
+from .noticing import Noticing
 from .owning import Owning
 from .proving import Proving
 from .telling import Teller
@@ -74,21 +74,23 @@ class TaskReconciler:
         self._applier, self._owning, self._teller = applier, owning, teller
         self._trying = trying
         self._proving = Proving()
+        self._noticing = Noticing(applier)
 
     def forget(self, key: Key) -> None:
         """Of a task that is gone."""
         self._proving.forget(key)
+        self._noticing.forget(key)
 
     async def reconcile(self, owner: Owner) -> float | None:
         """Once. Seconds until it wants to be looked at again, if it does."""
         scene = await self._act(owner)
-        await self._notice(scene)
+        again = await self._notice(scene)
         status = task_status(self._view(scene), owner.read_status())
         wait = self._teller.too_soon(owner, status)
-        if wait is not None:
-            return wait
-        await self._teller.tell(owner, status)
-        return SLOW if scene.errors else None
+        if wait is None:
+            await self._teller.tell(owner, status)
+            wait = SLOW if scene.errors else None
+        return min((each for each in (wait, again) if each is not None), default=None)
 
     async def _act(self, owner: Owner) -> Scene:
         wanted = self._read(owner)
@@ -175,26 +177,15 @@ class TaskReconciler:
             await self._applier.prune(owner, children)
         return errors
 
-    async def _notice(self, scene: Scene) -> None:
-        """Tell the pod's kubelet of a ConfigMap that it can take over as it runs."""
-        config, found = self._config(scene.owner), self._pod(scene.owner)
+    async def _notice(self, scene: Scene) -> float | None:
+        """See that the pod learns of its ConfigMap; seconds until that wants another look."""
+        owner, found = scene.owner, self._pod(scene.owner)
+        config = self._config(owner)
         if scene.wanted.disabled or config is None or found is None:
-            return
-        child, pod = found
-        fits = pod.shape == config.notes.get(SHAPE) and child.owner_uid == scene.owner.uid
-        if not fits or pod.deleting or pod.over:
-            return
-        runtime = scene.owner.read_status().get("runtime")
-        known = {CONFIG: (pod.config, "configHash"), RESET_AT: (pod.reset_at, "resetAt")}
-        due = {
-            note: wants
-            for note, (told, field) in known.items()
-            if (wants := config.notes.get(note, ""))
-            and told != wants
-            and _behind(pod, wants, runtime, field)
-        }
-        if due:
-            await self._applier.annotate(child, due)
+            return None
+        if found[0].owner_uid != owner.uid:
+            return None
+        return await self._noticing.notice(owner, config, *found)
 
     def _config(self, owner: Owner) -> Child | None:
         """The live ConfigMap of this owner."""
@@ -242,17 +233,6 @@ class TaskReconciler:
         made = self._store.child("StatefulSet", key.namespace, key.name)
         template = made.notes.get(TEMPLATE, "") if made is not None else ""
         return pod.shape != config.notes.get(SHAPE) or pod.template != template
-
-
-def _behind(pod: Pod, wants: str, runtime: object, field: str) -> bool:
-    """Whether a pod runs another configuration (or has not seen a request), as far as it is
-    known.
-
-    A pod that starts reads the newest by itself and says so: it is left alone till then.
-    """
-    if isinstance(runtime, dict) and runtime.get("podUID") == pod.uid:
-        return runtime.get(field) != wants
-    return pod.ready
 
 
 def together(children: Sequence[Object], shape: str) -> list[Object]:
