@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ioc_runtime.cli import bypass, pod_pv
 from ioc_runtime.cli import main as programs
-from ioc_runtime.cli import pod_pv
 from ioc_runtime.cli.cluster import Cluster
 from ioc_runtime.cli.cluster_options import (
     ContextOption,
@@ -58,6 +58,7 @@ app.command(
 )(logs)
 for _command, _lines in pod_pv.COMMANDS:
     app.command(epilog=examples(*_lines))(_command)  # type: ignore[type-var]
+app.command(name="bypass", epilog=examples(*bypass.EXAMPLES))(bypass.bypass)
 
 
 @app.command(epilog=examples("kubectl ioc test guard -n bl01", "kubectl ioc test guard.yaml"))

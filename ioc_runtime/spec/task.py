@@ -147,7 +147,8 @@ class TaskSpec(Common):
     database: list[DatabaseText] = Field(
         default_factory=list,
         max_length=MOST_DATABASES,
-        description="Texts of EPICS databases that are served too; names start with $(P).",
+        description="Texts of EPICS databases that are served too; names start with $(P). "
+        "Clients may write what has `field(ASG, OPERATOR)`, and nothing else.",
     )
 
 

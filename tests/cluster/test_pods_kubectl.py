@@ -95,6 +95,39 @@ def test_pvs_of_a_pod_are_read_written_followed_and_reset(
     monitor.wait_for('"value": 3.0', 60)
 
 
+BYPASS = """
+record(ao, "$(P)beam:vacuum:BYPASS") {
+    field(ASG, "OPERATOR")
+    field(DRVL, "0") field(DRVH, "3600") field(FLNK, "$(P)beam:vacuum:BYPASS:LEFT")
+}
+record(calc, "$(P)beam:vacuum:BYPASS:LEFT") {
+    field(INPA, "$(P)beam:vacuum:BYPASS") field(CALC, "A<=600?A:0")
+}
+record(lso, "$(P)beam:vacuum:BYPASS:REASON") { field(ASG, "OPERATOR") field(SIZV, "100") }
+"""
+"""The names and types that a permit's condition has; here all it does is to refuse more than
+600 s."""
+
+
+def test_a_condition_is_bypassed_for_a_time_and_with_a_reason(
+    operator: Operator, tasks: Tasks, ioc: Plugin
+):
+    tasks.apply(task("permits", tasks.prefix("permits"), database=[BYPASS]))
+    tasks.ready("permits")
+    which = ("bypass", "permits", "beam/vacuum")
+    assert ioc(*which)[:2] == (0, "permits: beam/vacuum is not bypassed\n")
+    why = "the gauge is being calibrated, ask Ann"
+    said = f"permits: beam/vacuum is bypassed for 300 s: {why}\n"
+    assert ioc(*which, "--for", "300", "--reason", why)[:2] == (0, said)
+    assert ioc(*which)[:2] == (0, said)
+    assert ioc(*which, "--end")[:2] == (0, "permits: beam/vacuum is not bypassed\n")
+    code, out, _ = ioc(*which, "--for", "1200", "--reason", why)
+    assert (code, out) == (1, "permits: beam/vacuum is not bypassed: started\n")
+    code, out, err = ioc("bypass", "permits", "beam/door", "--end", "-w", "2")
+    assert (code, out) == (1, "")
+    assert "beam:door:BYPASS does not answer: permits has no permits" in err
+
+
 def test_a_connection_hears_the_servers_first_words_each_time(
     rig: Rig, operator: Operator, tasks: Tasks
 ):

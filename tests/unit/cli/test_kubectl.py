@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ioc_runtime.cli.bypass import _why
 from ioc_runtime.cli.cluster import _not_forwarded
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.kubectl import app, completions
@@ -123,7 +124,10 @@ def test_without_a_cluster_each_command_says_so_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    commands = (["get", "x"], ["put", "x/y", "1"], ["monitor", "x"], ["reset", "x"], ["test", "x"])
+    commands = (
+        *(["get", "x"], ["put", "x/y", "1"], ["monitor", "x"], ["reset", "x"], ["test", "x"]),
+        ["bypass", "x", "beam/vacuum"],
+    )
     for words in commands:
         assert run(words, app, "kubectl ioc", "kubectl-ioc") == Exit.NO_CLUSTER
         said = capsys.readouterr().err
@@ -136,3 +140,36 @@ def test_a_manifest_is_tested_without_a_cluster(tmp_path: Path, capsys: pytest.C
     assert "2 tests, 2 passed" in capsys.readouterr().out
     missing = str(tmp_path / "none.yaml")
     assert run(["test", missing], app, "kubectl ioc", "kubectl-ioc") == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--for", "60"], "expected --for SECONDS and --reason TEXT together"),
+        (["--reason", "tests"], "expected --for SECONDS and --reason TEXT together"),
+        (["--for", "60", "--reason", " "], "expected --for SECONDS and --reason TEXT together"),
+        (["--end", "--for", "60"], "--end: expected neither --for nor --reason with it"),
+    ],
+)
+def test_a_bypass_has_a_time_and_a_reason_or_ends(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+):
+    code = run(["bypass", "guard", "beam/vacuum", *words], app, "kubectl ioc", "kubectl-ioc")
+    assert code == Exit.USAGE
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("permit", "condition", "said"),
+    [
+        ("baem", "vacuum", "guard has no permit 'baem'; nearest: 'beam'"),
+        ("beam", "vacum", "permit beam has no condition 'vacum'; nearest: 'vacuum'"),
+        ("beam", "door", "beam/door may not be bypassed: it has no `bypass`"),
+        ("beam", "vacuum", "the pod does not serve it"),
+    ],
+)
+def test_where_there_is_nothing_to_bypass_it_says_why(permit: str, condition: str, said: str):
+    requires = [{"name": "vacuum", "bypass": {"maxDuration": 60}}, {"name": "door"}]
+    task = item("guard") | {"spec": {"permits": [{"name": "beam", "requires": requires}]}}
+    assert said in _why(task, permit, condition)
+    assert _why(item("guard"), permit, condition) == "guard has no permits"
