@@ -94,7 +94,7 @@ def short(made: Object) -> Object:
     if made["kind"] == "CustomResourceDefinition":
         return {key: made[key] for key in ("kind", "metadata")}
     if made["kind"] == "ConfigMap":
-        files = {path.read_text().strip(): path.name for path in (CHART / "files").iterdir()}
+        files = {path.read_text().strip(): path.name for path in (CHART / "files").glob("*.*")}
         data = made.get("data", {})
         return made | {
             "data": {
