@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from ioc_runtime.epics.client_thread import ClientThread
@@ -114,13 +114,34 @@ class Remote:
         atexit.register(self.close)
         self._thread.start()
 
-    def read(self, requests: Iterable[Request]) -> None:
-        """Ask for all of them at once. From any thread; never waits."""
-        self._thread.post(self._each, list(requests), False)
+    def read(
+        self, links: Sequence[Link], until: float, takers: Sequence[Callable[[Any], None]]
+    ) -> list[Request]:
+        """Ask for all of them at once; each taker gets its `Found`. From any thread; never
+        waits.
 
-    def write(self, requests: Iterable[Request]) -> None:
-        """Write all of them at once. From any thread; never waits."""
-        self._thread.post(self._each, list(requests), True)
+        :param until: when an answer is too late, on the monotonic clock
+        """
+        pairs = zip(links, takers, strict=True)
+        requests = [Request(link, until, taker) for link, taker in pairs]
+        self._thread.post(self._each, requests, False)
+        return requests
+
+    def write(
+        self,
+        writes: Sequence[tuple[Link, Any]],
+        until: float,
+        takers: Sequence[Callable[[str], None]],
+        refusal: Callable[[], str],
+    ) -> list[Request]:
+        """Write all of them at once; each taker gets what went wrong, or "". As `read`.
+
+        :param refusal: asked right before each is sent: why it must not be, or ""
+        """
+        pairs = zip(writes, takers, strict=True)
+        requests = [Request(link, until, taker, value, refusal) for (link, value), taker in pairs]
+        self._thread.post(self._each, requests, True)
+        return requests
 
     def open(self) -> list[str]:
         """The PVs that are kept open, the one used last at the end; for tests and people."""

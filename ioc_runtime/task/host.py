@@ -90,12 +90,7 @@ class TaskHost:
     def fetch(
         self, links: Sequence[Link], until: float, takers: Sequence[Callable[[Any], None]]
     ) -> Sequence[Asked]:
-        from ioc_runtime.epics.remote import Request
-
-        pairs = zip(links, takers, strict=True)
-        requests = [Request(link, until, taker) for link, taker in pairs]
-        self._task.remote.read(requests)
-        return requests
+        return self._task.remote.read(links, until, takers)
 
     def send(
         self,
@@ -104,12 +99,7 @@ class TaskHost:
         takers: Sequence[Callable[[str], None]],
         refusal: Callable[[], str],
     ) -> Sequence[Asked]:
-        from ioc_runtime.epics.remote import Request
-
-        pairs = zip(writes, takers, strict=True)
-        requests = [Request(link, until, taker, value, refusal) for (link, value), taker in pairs]
-        self._task.remote.write(requests)
-        return requests
+        return self._task.remote.write(writes, until, takers, refusal)
 
     def message(self, text: str, severity: int = 0) -> None:
         with self._task.events.lock:

@@ -83,12 +83,7 @@ class RemoteHost:
     def fetch(
         self, links: Sequence[Link], until: float, takers: Sequence[Callable[[Any], None]]
     ) -> Sequence[Asked]:
-        from ioc_runtime.epics.remote import Request
-
-        pairs = zip(links, takers, strict=True)
-        requests = [Request(link, until, taker) for link, taker in pairs]
-        self._clients().read(requests)
-        return requests
+        return self._clients().read(links, until, takers)
 
     def send(
         self,
@@ -97,12 +92,7 @@ class RemoteHost:
         takers: Sequence[Callable[[str], None]],
         refusal: Callable[[], str],
     ) -> Sequence[Asked]:
-        from ioc_runtime.epics.remote import Request
-
-        pairs = zip(writes, takers, strict=True)
-        requests = [Request(link, until, taker, value, refusal) for (link, value), taker in pairs]
-        self._clients().write(requests)
-        return requests
+        return self._clients().write(writes, until, takers, refusal)
 
     def _clients(self) -> Any:
         with self._making:
