@@ -19,6 +19,7 @@ class Health:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last_turn: Callable[[], float] | None = None
+        self._late: Callable[[], str] = str
         self._stopping = False
 
     def serving(self, last_turn: Callable[[], float]) -> None:
@@ -29,18 +30,28 @@ class Health:
         """
         self._last_turn = last_turn
 
+    def reporting(self, late: Callable[[], str]) -> None:
+        """Reports are sent.
+
+        :param late: why the status has not been true for too long, or ""
+        """
+        self._late = late
+
     def stopping(self) -> None:
         """The end has begun: not ready any more, but alive."""
         self._stopping = True
 
     def ready(self) -> Answer:
-        """For the startup and the readiness probe."""
+        """For the startup and the readiness probe. Clients find the PVs in either case: the
+        Service has pods that are not ready, too.
+        """
         if self._stopping:
             return 503, "the task is stopping"
         if self._last_turn is None:
             return 503, "the task is starting"
-        stuck = self._stuck(self._last_turn)
-        return (503, stuck) if stuck else (200, "the task serves its PVs")
+        if trouble := self._stuck(self._last_turn) or self._late():
+            return 503, trouble
+        return 200, "the task serves its PVs"
 
     def live(self) -> Answer:
         """For the liveness probe; a start takes as long as the startup probe lets it."""

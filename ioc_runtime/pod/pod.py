@@ -40,6 +40,7 @@ class Pod:
 
             self._reporter = Reporter(task, self.environment, plan.with_name("manifest.json"))
             self._reporter.start()
+            self._health.reporting(self._reporter.late)
 
     def stopping(self) -> None:
         """The end has begun."""

@@ -29,8 +29,11 @@ LOOK: Final = 0.1
 GAP: Final = 1.0
 WIDEST_GAP: Final = 15.0
 """Seconds between two reports: at least, and where changes do not end."""
-LONGEST_WAIT: Final = 60.0
+LONGEST_WAIT: Final = 30.0
 """Seconds between two tries where the API server does not take a report."""
+LATE: Final = 30.0
+"""Seconds after which news that nobody has taken make the status a lie. The pod is not Ready
+then: so much its node can tell."""
 LAST_TRY: Final = 0.3
 URGENT: Final = ("configHash", "refused", "state", "job")
 """What somebody waits for: told without the widened gap."""
@@ -84,6 +87,7 @@ class Reporter:
         self._pace = Pace()
         self._told: Words | None = None
         self._trouble = ""
+        self._untold_since: float | None = None
         self._generation: tuple[str, int | None] = ("", None)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
@@ -101,22 +105,36 @@ class Reporter:
             if now != self._told and not self._trouble:
                 self._send(now, LAST_TRY)
 
+    def late(self) -> str:
+        """Why the status has not been what the task says for so long; "" if it is."""
+        since = self._untold_since
+        if since is None or (seconds := self._clock() - since) < LATE:
+            return ""
+        return f"the report has not been taken for {seconds:.0f} s: {self._trouble or 'no answer'}"
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._turn()
             except Exception:
                 log.exception("the report failed")
+                self._has_news()
             self._stopping.wait(LOOK)
 
     def _turn(self) -> None:
         now = self._words()
         if now == self._told:
+            self._untold_since = None
             return
+        self._has_news()
         told = self._told or {}
         urgent = any(now.get(field) != told.get(field) for field in URGENT)
         if self._pace.may(self._clock(), urgent=urgent):
             self._send(now)
+
+    def _has_news(self) -> None:
+        if self._untold_since is None:
+            self._untold_since = self._clock()
 
     def _words(self) -> Words:
         return words(self._task, self._environment.pod_uid, self._observed())
@@ -146,7 +164,7 @@ class Reporter:
             self._failed(str(error))
             return
         if 200 <= answer.status < 300:
-            self._told = said
+            self._told, self._untold_since = said, None
             self._pace.sent(self._clock())
             if self._trouble:
                 log.info("reports are taken again")

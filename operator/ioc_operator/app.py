@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
-from . import __version__
+from . import __version__, accounts
+from .children import namespace_children
 from .events import Recorder
 from .http import Port
 from .kube.client import Client, Fence, Open
 from .kube.credentials import Credentials
 from .kube.errors import KubeError, NotLeader, Transient
-from .kube.resources import CONFIG_MAPS, JOBS, PODS, SERVICES, STATEFUL_SETS
+from .kube.resources import CONFIG_MAPS, JOBS, PODS, ROLE_BINDINGS, SERVICES, STATEFUL_SETS
 from .kube.watch import ListWatch
 from .leader import Fence as LeaseFence
 from .leader import Leader, Terms
@@ -34,9 +35,10 @@ from .sweep import Sweep
 
 log = logging.getLogger(__name__)
 
-SLIM: Final = (STATEFUL_SETS, SERVICES, CONFIG_MAPS)
-"""Children of which the metadata are enough."""
-WHOLE: Final = (JOBS, PODS)
+FOLLOWED: Final = (STATEFUL_SETS, SERVICES, CONFIG_MAPS, JOBS, PODS)
+"""Children and pods, by our label."""
+WHOLE: Final = (JOBS, PODS, ROLE_BINDINGS)
+"""Of the others the metadata are enough."""
 OURS: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 LOOK: Final = 0.05
 """Seconds between two looks at whether something has come about."""
@@ -68,14 +70,29 @@ class Operator:
                 self._store,
                 namespace=namespace,
                 selector=OURS,
-                meta=resource in SLIM,
+                meta=resource not in WHOLE,
             )
-            for resource in SLIM + WHOLE
+            for resource in FOLLOWED
+            for namespace in (settings.namespaces or (None,))
+        ]
+        self._accounts = accounts.Accounts(
+            lambda namespace: namespace_children(namespace, settings), self._look_at_all_of
+        )
+        self._watches += [
+            ListWatch(
+                self._client,
+                resource,
+                self._accounts,
+                namespace=namespace,
+                field=accounts.ONE_NAME,
+                meta=resource not in WHOLE,
+            )
+            for resource in accounts.FOLLOWED
             for namespace in (settings.namespaces or (None,))
         ]
         self._recorder = Recorder(self._client, settings.identity)
         self._reconciler = Reconciler(
-            self._client, self._store, self._queue, settings, self._recorder
+            self._client, self._store, self._queue, settings, self._recorder, self._accounts
         )
         self._leader = self._make_leader()
         self._warm = False
@@ -88,6 +105,11 @@ class Operator:
             "ioc_operator_reconcile_seconds", "Time of a reconcile.", ("kind",)
         )
         self._port = Port(self._ill, self._unready, self.families())
+
+    def _look_at_all_of(self, namespace: str) -> None:
+        for key in self._store.owners:
+            if key.namespace == namespace:
+                self._queue.add(key)
 
     def _make_leader(self) -> Leader | None:
         if not isinstance(self._fence, LeaseFence):

@@ -134,7 +134,8 @@ REASONS: Final[Mapping[str, str]] = {
     FETCHING: "The code and packages of an edited plugin are fetched and tried; what ran before "
     "runs on.",
     SUSPENDING: "It is suspended, and its pod is still ending.",
-    NOT_READY: "The pod's readiness probe fails: the PVs may not answer.",
+    NOT_READY: "The pod's readiness probe fails: the PVs may not answer, or what the pod "
+    "reports is not taken, so that the rest of the status is old. Its log tells.",
     NODE_LOST: "The pod's node does not answer: the PVs may or may not be served.",
     TASK_ERROR: "The task says of itself that it is in state ERROR.",
     TASK_ENDED: "The task says of itself that it has ended.",

@@ -158,8 +158,7 @@ def restarts(tasks: Tasks) -> int:
 def may_not_write_children(rig: Rig) -> Iterator[None]:
     """The operator's role without the right to write children; its own comes back."""
     name = "ioc-operator"
-    kept = rig.kubectl("get", "clusterrole", name, "-o", "json")
-    rules = json.loads(kept)["rules"]
+    rules = rules_of(rig, name)
     less = [
         rule | {"verbs": [verb for verb in rule["verbs"] if verb not in WRITES]}
         if not any(resource.endswith(("/status", "events")) for resource in rule["resources"])
@@ -174,6 +173,10 @@ def may_not_write_children(rig: Rig) -> Iterator[None]:
     finally:
         give(rig, name, rules)
         until_it_may(rig, "yes")
+
+
+def rules_of(rig: Rig, role: str) -> list[Object]:
+    return json.loads(rig.kubectl("get", "clusterrole", role, "-o", "json"))["rules"]
 
 
 def give(rig: Rig, role: str, rules: list[Object]) -> None:
@@ -212,6 +215,32 @@ def test_pods_serve_while_the_operator_may_not_write_and_the_status_says_so(
         client.wait_for(prefix + "alarm", 0)
         client.put(prefix + "pressure", 6.2)
         client.wait_for(prefix + "alarm", 1)
+
+
+def test_a_status_that_no_report_reaches_does_not_stay_true(
+    operator: Operator, rig: Rig, tasks: Tasks
+):
+    prefix, pod = guard(tasks)
+    name = "ioc-operator-runtime"
+    rules = rules_of(rig, name)
+    with PvClient(tasks.address("guard")) as client:
+        give(rig, name, [rule | {"verbs": ["get"]} for rule in rules])
+        try:
+            client.put(prefix + "pressure", 9.0)  # news: the rule is active
+            found = tasks.wait(not_ready, "guard", patience=90)
+            assert found["status"]["summary"]["state"] == "Unknown"
+            assert of(found, "InputsConnected").get("status") != "True"
+            assert client.get(prefix + "alarm") == 1, "clients are served all the same"
+        finally:
+            give(rig, name, rules)
+    tasks.ready("guard", patience=90)
+    tasks.wait(reports(rule=True), "guard")
+    assert (tasks.uid("guard"), restarts(tasks)) == (pod, 0)
+
+
+def not_ready(found: Object) -> bool:
+    ready = of(found, "Ready")
+    return (ready["status"], ready["reason"]) == ("False", "NotReady")
 
 
 @pytest.mark.timeout(420)

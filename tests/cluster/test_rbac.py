@@ -30,8 +30,8 @@ EXPECTED: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("", "services", ""): CHILD,
     ("", "pods", ""): ("get", "list", "watch", "patch"),
     ("events.k8s.io", "events", ""): ("create", "patch"),
-    ("", "serviceaccounts", "ioc-runtime"): ("create", "patch"),
-    ("rbac.authorization.k8s.io", "rolebindings", "ioc-runtime"): ("create", "patch"),
+    ("", "serviceaccounts", "ioc-runtime"): ("get", "list", "watch", "create", "patch"),
+    ("rbac.authorization.k8s.io", "rolebindings", "ioc-runtime"): CHILD,
 }
 """All that the operator may do in a namespace that it looks after."""
 LEASE: dict[tuple[str, str, str], tuple[str, ...]] = {

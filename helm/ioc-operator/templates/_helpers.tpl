@@ -154,13 +154,14 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
-# One of each in a namespace: what its runtimes report with.
+# One of each in a namespace: what its runtimes report with. A binding keeps its role for
+# life: to give it another one it is deleted and made anew.
 - apiGroups: [""]
   resources: [serviceaccounts]
   resourceNames: [ioc-runtime]
-  verbs: [create, patch]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [rolebindings]
   resourceNames: [ioc-runtime]
-  verbs: [create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 {{- end -}}

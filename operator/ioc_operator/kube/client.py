@@ -31,8 +31,10 @@ STATUS_MANAGER: Final = "ioc-operator-status"
 DEADLINE: Final = 15.0
 """Seconds that a request may take, from waiting for a connection to the end of its answer."""
 PAGE: Final = 200
-SILENCE: Final = 100.0
-"""Seconds without a word on a watch, bookmarks included, after which it is taken as dead."""
+SILENCE: Final = 200.0
+"""Seconds without a word on a watch, bookmarks included, after which it is taken as dead. An
+API server sends a bookmark about once a minute, in a quiet cluster now and then only one in
+two."""
 META: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 META_LIST: Final = META.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 PATCH_TYPES: Final = {
@@ -129,12 +131,13 @@ class Client:
         namespace: str | None,
         *,
         selector: str = "",
+        field: str = "",
         meta: bool = True,
     ) -> AsyncIterator[tuple[list[Object], str]]:
         """A list, by pages: the objects and the list's resourceVersion. Gone when it took
         so long that the rest cannot be had: begin again.
         """
-        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        query = {"limit": str(PAGE)} | selected(selector, field)
         accept = META_LIST if meta else ""
         while True:
             answer = await self._json(
@@ -153,6 +156,7 @@ class Client:
         *,
         since: str,
         selector: str = "",
+        field: str = "",
         meta: bool = True,
         seconds: int = 300,
     ) -> AsyncIterator[tuple[str, Object]]:
@@ -160,8 +164,7 @@ class Client:
         cannot go on from `since`.
         """
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since}
-        query |= {"timeoutSeconds": str(seconds)}
-        query |= {"labelSelector": selector} if selector else {}
+        query |= {"timeoutSeconds": str(seconds)} | selected(selector, field)
         what = f"watch {resource.plural}"
         try:
             async with self._session.get(
@@ -316,6 +319,12 @@ class Client:
                 self._fault.after(number)
             self.traffic.calls.add(verb, resource.plural or "discovery", str(code))
             self.traffic.seconds.observe(perf_counter() - began, verb)
+
+
+def selected(labels: str, field: str) -> dict[str, str]:
+    """The part of a query that selects objects."""
+    chosen = {"labelSelector": labels, "fieldSelector": field}
+    return {key: value for key, value in chosen.items() if value}
 
 
 def parsed(raw: bytes) -> Object:

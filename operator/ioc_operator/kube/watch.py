@@ -54,6 +54,7 @@ class ListWatch:
         *,
         namespace: str | None = None,
         selector: str = "",
+        field: str = "",
         meta: bool = True,
     ):
         self.resource = resource
@@ -62,7 +63,8 @@ class ListWatch:
         self.trouble = ""
         """What went wrong last, while it does."""
         self._client, self._sink = client, sink
-        self._namespace, self._selector, self._meta = namespace, selector, meta
+        self._namespace, self._selector, self._field = namespace, selector, field
+        self._meta = meta
         self._version = ""
 
     async def run(self) -> None:
@@ -101,7 +103,11 @@ class ListWatch:
         uids: set[str] = set()
         version = ""
         pages = self._client.pages(
-            self.resource, self._namespace, selector=self._selector, meta=self._meta
+            self.resource,
+            self._namespace,
+            selector=self._selector,
+            field=self._field,
+            meta=self._meta,
         )
         async for page in pages:
             items, version = page
@@ -117,6 +123,7 @@ class ListWatch:
             self._namespace,
             since=self._version,
             selector=self._selector,
+            field=self._field,
             meta=self._meta,
             seconds=int(SECONDS * (0.8 + 0.4 * random.random())),
         )

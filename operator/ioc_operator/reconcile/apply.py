@@ -1,19 +1,21 @@
 """Bring an owner's children to what is wanted: written only where they differ.
 
-Stateless but for two memories of one term as leader: which namespaces have their account,
-and who had a hand in each child when we left it. What somebody else changes is put right.
+Stateless but for one memory of a term as leader: who had a hand in each child when we left
+it. What somebody else changes is put right.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ioc_operator.accounts import Accounts
 from ioc_operator.kube.client import Client, Object
 from ioc_operator.kube.errors import Forbidden, NotFound, Refused
-from ioc_operator.kube.resources import CHILDREN, OWNERS, PODS, Resource
+from ioc_operator.kube.resources import CHILDREN, OWNERS, PODS, ROLE_BINDINGS, Resource
 from ioc_operator.names import APPLIED, LABEL_MANAGED_BY, MANAGED_BY
 from ioc_operator.status import ApplyError
 from ioc_operator.store import Child, Owner, Store
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 
 PRUNED: Final = ("StatefulSet", "Service", "ConfigMap", "Job")
 """Kinds of which a child of a task that is not wanted any more is deleted."""
+PEACE: Final = 300.0
+"""Seconds between two times that a namespace's binding is made anew: two operators that both
+want it are not to fight."""
 STORAGE: Final = (
     "an existing StatefulSet cannot take this change (spec.storage, most likely): undo it, "
     "or delete and create the task again"
@@ -33,17 +38,16 @@ class OwnerGone(Exception):
 
 
 class Applier:
-    """Writes children. `shared` gives the objects that a namespace needs before its first."""
+    """Writes children, and before them the account of their namespace."""
 
-    def __init__(self, client: Client, store: Store, shared: Callable[[str], Sequence[Object]]):
-        self._client, self._store, self._shared = client, store, shared
-        self._prepared: set[str] = set()
+    def __init__(self, client: Client, store: Store, accounts: Accounts):
+        self._client, self._store, self._accounts = client, store, accounts
         self._one_prepares = asyncio.Lock()
+        self._rebound: dict[str, float] = {}  # by namespace, when its binding was made anew
         self._prints: dict[str, int] = {}  # by uid, as we left it
 
     def begin(self) -> None:
         """A new term: nothing is remembered."""
-        self._prepared.clear()
         self._prints.clear()
 
     def live(self, owner: Owner, wanted: Object) -> bool:
@@ -82,7 +86,16 @@ class Applier:
         Errors that a repeat may mend are raised; those for people are returned.
         """
         differ = [body for body in wanted if force or not self.live(owner, body)]
-        return await self._write(owner, differ) if differ else []
+        return await self._write(owner, differ) if differ else await self.account(owner)
+
+    async def account(self, owner: Owner) -> list[ApplyError]:
+        """See that its namespace has what pods report with; as `children`."""
+        try:
+            await self._prepare(owner.key.namespace)
+        except (Refused, Forbidden) as error:
+            title = f"the account of namespace {owner.key.namespace}"
+            return [ApplyError(error.code, title, str(error))]
+        return []
 
     async def _write(self, owner: Owner, differ: Sequence[Object]) -> list[ApplyError]:
         body: Object = differ[0]
@@ -162,14 +175,35 @@ class Applier:
                 await self._client.apply(CHILDREN["StatefulSet"], body, dry_run=True)
 
     async def _prepare(self, namespace: str) -> None:
-        if namespace in self._prepared:
+        if not self._accounts.lacking(namespace):
             return
         async with self._one_prepares:
-            if namespace in self._prepared:
-                return
-            for body in self._shared(namespace):
-                await self._client.apply(CHILDREN[body["kind"]], body)
-            self._prepared.add(namespace)
+            for body in self._accounts.lacking(namespace):
+                await self._unbind(body)
+                log.info("%s is written", title(body))
+                answer = await self._client.apply(CHILDREN[body["kind"]], body)
+                self._accounts.wrote(body, answer)
+
+    async def _unbind(self, body: Object) -> None:
+        """Take away a binding of ours to another role: an earlier release has left it."""
+        part, namespace = self._accounts.part(body), body["metadata"]["namespace"]
+        if part is None or part.deleting or not part.binds_another_role(body):
+            return
+        role = part.grants["roleRef"].get("name")
+        now = time.monotonic()
+        if not part.ours or now < self._rebound.get(namespace, -PEACE) + PEACE:
+            raise Refused(
+                f"{title(body)} is bound to {role} by somebody else; expected "
+                f"{body['roleRef']['name']}. Does another release look after this namespace?",
+                code=409,
+            )
+        self._rebound[namespace] = now
+        log.warning("%s was bound to %s: it is made anew", title(body), role)
+        try:
+            await self._client.delete(ROLE_BINDINGS, namespace, body["metadata"]["name"], part.uid)
+        except NotFound:
+            pass
+        self._accounts.drop(body["kind"], namespace, part.uid)
 
     async def _apply(self, body: Object) -> None:
         resource = CHILDREN[body["kind"]]

@@ -143,7 +143,13 @@ class JobReconciler:
             case runs.Lost():
                 return replace(scene, deleted=True), False
             case _:
-                return self._waiting(scene), False
+                return await self._keep_reporting(self._waiting(scene)), False
+
+    async def _keep_reporting(self, scene: Scene) -> Scene:
+        """A run that goes on keeps the account that it reports with."""
+        if scene.errors or scene.wanted.disabled or not (scene.run and scene.run.job):
+            return scene
+        return replace(scene, errors=tuple(await self._applier.account(scene.owner)))
 
     def _new_run(self, scene: Scene, number: int) -> Run:
         known = scene.run.restarted if scene.run else ""

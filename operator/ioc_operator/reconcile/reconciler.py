@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ioc_operator.children import namespace_children
+from ioc_operator.accounts import Accounts
 from ioc_operator.events import Recorder
 from ioc_operator.kube.client import Client
 from ioc_operator.names import TASK, Key
@@ -35,10 +35,11 @@ class Reconciler:
         queue: Queue[Key],
         settings: Settings,
         recorder: Recorder,
+        accounts: Accounts,
     ):
         self._store, self._queue = store, queue
         self._owning = Owning(store, lambda key: queue.add(key, urgent=True))
-        self._applier = Applier(client, store, lambda name: namespace_children(name, settings))
+        self._applier = Applier(client, store, accounts)
         teller = Teller(client, store, recorder)
         trying = Trying(store, settings, self._applier)
         parts = store, settings, self._applier, self._owning, teller, trying

@@ -107,8 +107,11 @@ class TaskReconciler:
             return replace(scene, failed_tests=failed)
         if conflict := self._owning.ask(owner, wanted):
             return replace(scene, conflict=conflict)
-        if judged is None or wanted.disabled:
+        if wanted.disabled:
             return replace(scene, applied=current)
+        if judged is None:
+            missing = await self._applier.account(owner)
+            return replace(scene, errors=tuple(missing), applied=not missing)
         if self._to_be_tried(owner, wanted):
             image = self._default_image(wanted)
             check, errors = await self._trying.attempt(owner, wanted, judged, image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -10,10 +11,13 @@ from typing import Any, Final
 from ioc_operator import conditions as c
 from ioc_operator.events import Recorder
 from ioc_operator.kube.client import Client, Object
-from ioc_operator.kube.errors import NotFound
+from ioc_operator.kube.errors import Forbidden, NotFound, Refused
 from ioc_operator.kube.resources import OWNERS
-from ioc_operator.status import transitions
+from ioc_operator.status import Event, transitions
+from ioc_operator.status.transitions import STATUS_REFUSED
 from ioc_operator.store import Owner, Store
+
+log = logging.getLogger(__name__)
 
 PACE: Final = 0.25
 """Seconds between two writes of a status that tell of progress alone."""
@@ -34,6 +38,7 @@ class Teller:
         self._client, self._store, self._recorder = client, store, recorder
         self._clock = clock
         self._wrote: OrderedDict[str, float] = OrderedDict()  # by uid
+        self._refused: OrderedDict[str, str] = OrderedDict()  # by uid, the server's words
 
     def too_soon(self, owner: Owner, status: Mapping[str, Any]) -> float | None:
         """Seconds to wait before a status that tells of nothing but progress is written.
@@ -78,12 +83,26 @@ class Teller:
             answer = await self._client.apply_status(resource, body)
         except NotFound:
             return owner  # deleted meanwhile: its event is on the way
+        except (Forbidden, Refused) as error:
+            self._not_taken(owner, str(error))
+            raise
+        self._refused.pop(owner.uid, None)
         written = Owner.read(owner.key.kind, answer)
         self._store.wrote_owner(written)
         self._wrote[owner.uid] = self._clock()
         self._wrote.move_to_end(owner.uid)
         self._recorder.record(owner, transitions(before, status))
         return written
+
+    def _not_taken(self, owner: Owner, words: str) -> None:
+        """The status cannot say it: the log and an Event do, once for each kind of trouble."""
+        if self._refused.get(owner.uid) == words:
+            return
+        self._refused[owner.uid] = words
+        while len(self._refused) > REMEMBERED:
+            self._refused.popitem(last=False)
+        log.warning("%s: its status is not taken, so it says nothing new: %s", owner.key, words)
+        self._recorder.record(owner, [Event("Warning", STATUS_REFUSED, words)])
 
 
 def lasting(status: Mapping[str, Any]) -> list[tuple[object, ...]]:

@@ -21,6 +21,7 @@ INPUTS_BACK: Final = "InputsConnected"
 SUSPENDED: Final = "Suspended"
 UNSUSPENDED: Final = "Unsuspended"
 RUN_STARTED: Final = "RunStarted"
+STATUS_REFUSED: Final = "StatusRefused"
 
 EVENTS: Final[Mapping[str, str]] = {
     SERVED: "The PVs are served.",
@@ -38,6 +39,8 @@ EVENTS: Final[Mapping[str, str]] = {
     RUN_STARTED: "A run of a job has started.",
     c.COMPLETED: "A run has ended well.",
     c.RUN_FAILED: "A run has failed for good.",
+    STATUS_REFUSED: "The API server does not take the operator's status of the object, so the "
+    "status says nothing new. Two releases that look after one namespace do that to each other.",
 }
 """Reasons of Events. Those of Stalled and of `status.history` come as well."""
 

@@ -193,7 +193,8 @@ def of_containers(view: View, _report: Report) -> Verdict | None:
     if main is not None and main.ready:
         return Verdict("False", c.NOT_READY, "another container of the pod is not ready", "bad")
     if main is not None and _was_ready(one, main):
-        return Verdict("False", c.NOT_READY, "the readiness probe fails", "bad")
+        text = "the readiness probe fails: it may not serve, or its reports are not taken"
+        return Verdict("False", c.NOT_READY, text, "bad")
     if main is not None and (main.ended or main.restarts):
         return _coming(c.RESTARTING, f"the container starts again; {last_words(main)}")
     return _coming(c.STARTING, f"pod {one.name} is starting")
