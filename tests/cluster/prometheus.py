@@ -1,4 +1,6 @@
-"""The real Prometheus and its promtool, built from their Go module, and one that runs."""
+"""The real Prometheus and its promtool, built from their Go module, and one that runs; and the
+definitions of the Prometheus Operator's kinds.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +15,38 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from cluster.rig.cache import entry, key_of
-from cluster.rig.host import ALONE, RigError, find, run, step
+from cluster.rig.host import ALONE, RigError, run, step
 
 Object = dict[str, Any]
 
-MODULE: Final = "github.com/prometheus/prometheus"
-VERSION: Final = "v0.309.1"
+
+@dataclass(frozen=True)
+class Module:
+    """A Go module; `sum` as in a go.sum."""
+
+    path: str
+    version: str
+    sum: str
+
+
+SERVER: Final = Module(
+    "github.com/prometheus/prometheus",
+    "v0.309.1",
+    "h1:jutK6eCYDpWdPTUbVbkcQsNCMO9CCkSwjQRMLds4jSo=",
+)
 """Prometheus 3.9.1. Newer ones want modules that not every proxy has."""
-SUM: Final = "h1:jutK6eCYDpWdPTUbVbkcQsNCMO9CCkSwjQRMLds4jSo="
-"""Of the module, as in a go.sum."""
+KINDS: Final = Module(
+    "github.com/prometheus-operator/prometheus-operator",
+    "v0.85.0",
+    "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+)
 PROGRAMS: Final = ("promtool", "prometheus")
 LISTENS: Final = re.compile(r'msg="Listening on".* address=(\S+)')
 READY: Final = "Server is ready to receive web requests"
@@ -36,29 +55,47 @@ PATIENCE: Final = 60.0
 
 def programs() -> Path:
     """The directory that holds them; builds them when they are not in the cache."""
-    return entry("prometheus", key_of(Path(), (), SUM, run(["go", "env", "GOARCH"])), _build)
+    return entry("prometheus", key_of(Path(), (), SERVER.sum, run(["go", "env", "GOARCH"])), _build)
+
+
+def definitions() -> Path:
+    """The directory of the definitions of ServiceMonitor, PodMonitor, PrometheusRule and more."""
+    return entry("monitoring", key_of(Path(), (), KINDS.sum), _copy_definitions)
+
+
+def _copy_definitions(directory: Path) -> None:
+    for path in (_source(KINDS, directory) / "example" / "prometheus-operator-crd").iterdir():
+        shutil.copyfile(path, directory / path.name)
+
+
+def _environment() -> dict[str, str]:
+    """Settings of a developer's own must not change what is built."""
+    env = {name: value for name, value in os.environ.items() if name != "GOFLAGS"}
+    return env | {"CGO_ENABLED": "0", "GOWORK": "off"}
+
+
+def _source(module: Module, directory: Path) -> Path:
+    """Where Go keeps the module's files, which may not be written."""
+    ask = ["go", "mod", "download", "-json", f"{module.path}@{module.version}"]
+    found = json.loads(run(ask, env=_environment(), cwd=directory))
+    if found["Sum"] != module.sum:
+        raise RigError(f"{module.path} has the sum {found['Sum']}, expected {module.sum}")
+    return Path(found["Dir"])
 
 
 def _build(directory: Path) -> None:
     """Built in a copy of the module, so that its own go.mod and go.sum count."""
-    go = find("go") or "go"
-    env = {name: value for name, value in os.environ.items() if name != "GOFLAGS"}
-    env |= {"CGO_ENABLED": "0", "GOWORK": "off"}
     with step("Prometheus from source (2 minutes with cold caches)"):
-        ask = [go, "mod", "download", "-json", f"{MODULE}@{VERSION}"]
-        module = json.loads(run(ask, env=env, cwd=directory))
-        if module["Sum"] != SUM:
-            raise RigError(f"{MODULE} {VERSION} has the sum {module['Sum']}, expected {SUM}")
         source = directory / "source"
-        shutil.copytree(module["Dir"], source, copy_function=shutil.copyfile)
+        shutil.copytree(_source(SERVER, directory), source, copy_function=shutil.copyfile)
         for path in (source, *source.rglob("*")):
             if path.is_dir():
                 path.chmod(0o755)
         # Its ways to find targets in every cloud are two thirds of the work. Files are left.
         (source / "plugins" / "plugins.go").unlink()
-        build = [go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags=-s -w"]
+        build = ["go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags=-s -w"]
         packages = [f"./cmd/{name}" for name in PROGRAMS]
-        run([*ALONE, *build, "-o", directory, *packages], env=env, cwd=source)
+        run([*ALONE, *build, "-o", directory, *packages], env=_environment(), cwd=source)
         shutil.rmtree(source)
 
 
