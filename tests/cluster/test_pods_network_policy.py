@@ -1,4 +1,4 @@
-"""The chart's NetworkPolicy, on a node where kube-router holds everybody to it.
+"""The NetworkPolicies of the chart and of the documents, where kube-router holds pods to them.
 
 The network of a rig heeds no policy. `IOC_TEST_KUBE_ROUTER` names the program that does, version 2
 or newer; without it these tests are skipped. It finds `ipset` (a Debian package) on PATH.
@@ -16,17 +16,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from cluster.release import NAME, RESTRICTED, Release, images
 from cluster.rig import RUNTIME_IMAGE, Rig
 from cluster.rig.components import NODE_NAME
 from cluster.rig.host import find
-from cluster.tasks import Tasks, task
+from cluster.tasks import API, Tasks, of, task
 
 Object = dict[str, Any]
 
 pytestmark = pytest.mark.timeout(480)
 
+PAGE: Final = Path(__file__).parents[2] / "docs" / "howto" / "networks.md"
 VARIABLE: Final = "IOC_TEST_KUBE_ROUTER"
 PATIENCE: Final = 60.0
 WATCHERS: Final = "monitoring"
@@ -93,7 +95,7 @@ class Site:
             "metadata": {"name": name, "namespace": space, "labels": labels},
             "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
         }
-        self.rig.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+        self.apply(pod)
 
     def address(self, name: str, space: str) -> str:
         pod = json.loads(self.rig.kubectl("get", "pod", name, "-n", space, "-o", "json"))
@@ -124,6 +126,9 @@ class Site:
         """What becomes of a new connection from the operator's pod."""
         pod = self.operator()["metadata"]["name"]
         return self.python(pod, NAME, CONNECT, host, str(port)).strip()
+
+    def apply(self, *made: Object) -> None:
+        self.rig.kubectl("apply", "-f", "-", stdin="\n---\n".join(map(json.dumps, made)))
 
     def reads(self, name: str) -> bool:
         """Whether one of READERS is answered with metrics."""
@@ -236,3 +241,35 @@ def test_of_the_api_servers_ports_the_translated_one_counts(closed: Site):
     while closed.reaches(service, 443) == "reached":
         assert time.monotonic() < until, "port 443 of the Service is enough"
         time.sleep(0.5)
+
+
+def test_in_a_namespace_that_denies_by_default_tasks_get_on_with_the_rules_of_the_page(site: Site):
+    """Last: what it makes, it leaves."""
+    block = re.findall(r"```yaml\n(apiVersion: networking.*?)```", PAGE.read_text(), re.DOTALL)
+    [rules] = [yaml.safe_load(text) for text in block]
+    space = rules["metadata"]["namespace"]
+    site.rig.kubectl("create", "namespace", space)
+    head = {"apiVersion": rules["apiVersion"], "kind": "NetworkPolicy"}
+    meta = {"name": "deny", "namespace": space}
+    both = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    site.apply(head | {"metadata": meta, "spec": both})
+    site.upgrade(enabled=False)
+
+    tasks = Tasks(site.rig.kubectl, space)
+    links = {name: f"{name}://{tasks.prefix('source')}pressure" for name in ("ca", "pva")}
+    inputs = {name: {"type": "float", "link": link} for name, link in links.items()}
+    network = {"nameServers": ["source"]}
+    sink = {"prefix": tasks.prefix("sink"), "inputs": inputs, "network": network}
+    head = {"apiVersion": API, "kind": "IocTask", "metadata": {"name": "sink"}}
+    tasks.apply(task("source", tasks.prefix("source")), head | {"spec": sink})
+    tasks.run("wait", "--for=create", "pod/source-0", "pod/sink-0", "--timeout=50s")
+    tasks.run("wait", "--for=condition=Ready", "pod/source-0", "--timeout=50s")
+    client = ("another", WATCHERS, CONNECT, tasks.address("source"), "5064")
+    assert site.python(*client).strip() != "reached"
+    assert of(tasks.get("ioctask", "sink"), "InputsConnected").get("status") != "True"
+
+    site.apply(rules)
+    for name in ("source", "sink"):
+        tasks.ready(name, patience=PATIENCE)
+    tasks.wait(lambda found: found["status"]["summary"]["inputs"] == "2/2", "sink")
+    assert site.python(*client).strip() == "reached"
