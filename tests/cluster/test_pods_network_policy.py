@@ -28,7 +28,7 @@ Object = dict[str, Any]
 
 pytestmark = pytest.mark.timeout(480)
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "howto" / "networks.md"
+PAGE: Final = Path(__file__).parents[2] / "docs/howto/networks.md"
 VARIABLE: Final = "IOC_TEST_KUBE_ROUTER"
 PATIENCE: Final = 60.0
 WATCHERS: Final = "monitoring"

@@ -155,7 +155,7 @@ class Watched:
 def panel_text(text: str) -> str:
     """As Grafana asks, with all namespaces and jobs chosen."""
     text = re.sub(r"\$(namespace|job)\b", ".*", text)
-    return text.replace("$__rate_interval", "1m")
+    return text.replace("$__rate_interval", "10m")
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +240,10 @@ def led(
     )
     two.apply(task("bad", "WATCHED:TWO:", **BAD))
     control_plane.kubectl("delete", "lease", LEASE, "-n", NAMESPACE)
+    # What was there when a series came into sight is no increase of it.
+    seen = f'ioc_operator_reconcile_seconds_count{{job="{RELEASE}",kind="IocTask"}}'
+    watched.prometheus.wait("reconciles are read", lambda: watched.prometheus.query(seen))
+    one.patch("good", {"parameters": {"limit": 6.0}})
     return watched
 
 
