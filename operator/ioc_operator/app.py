@@ -11,6 +11,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack, suppress
+from itertools import product
 from typing import Any, Final
 
 from . import __version__, accounts
@@ -20,7 +21,15 @@ from .http import Port
 from .kube.client import Client, Fence, Open
 from .kube.credentials import Credentials
 from .kube.errors import KubeError, NotLeader, Transient
-from .kube.resources import CONFIG_MAPS, JOBS, PODS, ROLE_BINDINGS, SERVICES, STATEFUL_SETS
+from .kube.resources import (
+    CONFIG_MAPS,
+    JOBS,
+    OWNERS,
+    PODS,
+    ROLE_BINDINGS,
+    SERVICES,
+    STATEFUL_SETS,
+)
 from .kube.watch import ListWatch
 from .leader import Fence as LeaseFence
 from .leader import Leader, Terms
@@ -45,6 +54,8 @@ LOOK: Final = 0.05
 STUCK: Final = 60.0
 GRACE: Final = 1.5
 """Seconds that reconciles which are under way may take at the end."""
+OUTCOMES: Final = ("done", "retry", "error", "not_leader", "cancelled")
+"""Of a reconcile."""
 
 
 class Operator:
@@ -100,6 +111,7 @@ class Operator:
             "ioc_operator_reconciles_total",
             "Reconciles, by kind and outcome.",
             ("kind", "outcome"),
+            known=product(OWNERS, OUTCOMES),
         )
         self._seconds = Histogram(
             "ioc_operator_reconcile_seconds", "Time of a reconcile.", ("kind",)

@@ -76,7 +76,10 @@ class Recorder:
         self._queue: asyncio.Queue[Series] = asyncio.Queue(WAITING)
         self._tokens, self._filled = float(BURST), clock()
         self.outcomes = Counter(
-            "ioc_operator_events_total", "Events by what became of them.", ("outcome",)
+            "ioc_operator_events_total",
+            "Events by what became of them.",
+            ("outcome",),
+            known=[("posted",), ("aggregated",), ("dropped",), ("failed",)],
         )
 
     def record(self, owner: Owner, events: Iterable[Event]) -> None:

@@ -31,13 +31,19 @@ class Family(Protocol):
 
 
 class Counter:
-    """Only goes up. `labels` are the names of its labels."""
+    """Only goes up. `labels` are the names of its labels.
+
+    `known` are values of them that are shown from the start: to Prometheus it is no increase
+    when a series comes with its first 1.
+    """
 
     kind = "counter"
 
-    def __init__(self, name: str, help: str, labels: Sequence[str] = ()):
+    def __init__(
+        self, name: str, help: str, labels: Sequence[str] = (), known: Iterable[Labels] = ()
+    ):
         self.name, self.help, self.labels = name, help, tuple(labels)
-        self._values: dict[Labels, float] = {} if labels else {(): 0.0}
+        self._values = dict.fromkeys(known if labels else [()], 0.0)
 
     def add(self, *labels: str, by: float = 1.0) -> None:
         """Count, for these values of the labels."""

@@ -114,6 +114,10 @@ class Schedule(Generic[K]):
         self._due.pop(key, None)
         self._not_before.pop(key, None)
 
+    def begin(self, now: float) -> None:
+        """What waits has waited from now: until now there was nobody to work on it."""
+        self._since = dict.fromkeys(self._since, now)
+
     def next_due(self) -> float | None:
         """When the earliest of those that wait for their time comes up."""
         while self._later and self._due.get(self._later[0][2]) != self._later[0][0]:
@@ -212,6 +216,8 @@ class Queue(Generic[K]):
 
     def go(self) -> None:
         """Give them out."""
+        if self._held:
+            self._keys.begin(self._clock())
         self._held = False
         self._wake.set()
 
@@ -221,11 +227,15 @@ class Queue(Generic[K]):
 
     @property
     def depth(self) -> int:
-        return self._keys.depth
+        """Keys that could be worked on now and are not; none while it is held: somebody else
+        works on them.
+        """
+        return 0 if self._held else self._keys.depth
 
     @property
     def retrying(self) -> int:
-        return self._keys.retrying
+        """Keys whose last time went wrong; none while it is held."""
+        return 0 if self._held else self._keys.retrying
 
     @property
     def running(self) -> int:

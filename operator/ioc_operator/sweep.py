@@ -48,6 +48,7 @@ class Sweep:
             "ioc_operator_sweep_repairs_total",
             "Custom resources that a sweep found gone, or missing, though no event said so.",
             ("what",),
+            known=[("gone",), ("missing",)],
         )
         self._client, self._store = client, store
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)

@@ -43,16 +43,19 @@ def _rate(metric: str, *by: str) -> tuple[tuple[str, str], ...]:
     return ((legend, f"sum{grouped} (rate({metric}{{SELECTOR}}[$__rate_interval]))"),)
 
 
+EACH: Final = "max by (namespace, job, kind, phase) (ioc_operator_objects{SELECTOR%s})"
+"""What the pods of a release all say counts once; what several releases say is added up."""
+
+
 def _objects(phase: str) -> tuple[tuple[str, str], ...]:
-    return (
-        ("", f'sum(max by (kind) (ioc_operator_objects{{SELECTOR,phase="{phase}"}})) or vector(0)'),
-    )
+    each = EACH % f',phase="{phase}"'
+    return (("", f"sum({each}) or vector(0)"),)
 
 
 PANELS: Final = (
     Panel(
         "Leaders",
-        "One pod leads at any time.",
+        "One pod of a release leads at any time.",
         (("", "sum(ioc_operator_leader{SELECTOR})"),),
         kind="stat",
         width=4,
@@ -71,7 +74,7 @@ PANELS: Final = (
     Panel(
         "Tasks and jobs",
         "By kind and phase.",
-        (("{{kind}} {{phase}}", "max by (kind, phase) (ioc_operator_objects{SELECTOR})"),),
+        (("{{kind}} {{phase}}", f"sum by (kind, phase) ({EACH % ''})"),),
     ),
     Panel(
         "Reconciles",
@@ -88,8 +91,8 @@ PANELS: Final = (
         "Queue",
         "Keys that wait, and those whose last reconcile went wrong.",
         (
-            ("waiting", "max(ioc_operator_queue_depth{SELECTOR})"),
-            ("retrying", "max(ioc_operator_queue_retrying{SELECTOR})"),
+            ("waiting", "sum(ioc_operator_queue_depth{SELECTOR})"),
+            ("retrying", "sum(ioc_operator_queue_retrying{SELECTOR})"),
         ),
     ),
     Panel(

@@ -7,6 +7,7 @@
 | `cluster` | whatever there is: `IOC_TEST_KUBECONFIG`, else `control_plane` |
 | `a_rig_can_run` | nothing, but skips where the test cannot bring up one of its own |
 | `a_node_can_run` | the same, for one with a node |
+| `prometheus_programs` | the directory of `prometheus` and `promtool` |
 | `operator` | an operator of the checkout that leads in `rig`, with the shipped role |
 | `tasks` | a new namespace of `rig` to apply tasks in; its invariants are checked at the end |
 | `host`, `repo` | a Git host that pods can reach, and a repository on it with a plugin in `guard` |
@@ -32,6 +33,7 @@ import pytest
 from cluster.from_git import CODE
 from cluster.invariants import check
 from cluster.operator_process import install
+from cluster.prometheus import programs
 from cluster.quiet import check_quiet
 from cluster.rig import Rig, RigError, build, why_not
 from cluster.running import Operator
@@ -53,6 +55,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the tests to come need: it takes minutes once, and no test is to blame."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     node = bool(wanted & {"rig", "a_node_can_run"})
+    watched = "prometheus_programs" in wanted
     if session.config.option.collectonly or given() or not wanted & NEEDS_BUILDING:
         return
     if why_not(node=node):
@@ -61,6 +64,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     # What fails here fails again, and is reported, where a test asks for it.
     with capture.global_and_fixture_disabled(), suppress(RigError):
         build(node=node)
+        if watched:
+            programs()
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,12 @@ def rig() -> Iterator[Rig]:
     skip_unless_a_rig_can_run(node=True)
     with Rig.up() as rig:
         yield rig
+
+
+@pytest.fixture(scope="session")
+def prometheus_programs(a_rig_can_run: None) -> Path:
+    """Where `prometheus` and `promtool` are."""
+    return programs()
 
 
 @pytest.fixture(scope="session")

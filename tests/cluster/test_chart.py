@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from cluster.api import Api, path_of
-from cluster.chart import CASES, CHART, DATA, HOME, RELEASE, RUNTIME_ROLE, helm, installed, rendered
+from cluster.chart import CASES, CHART, HOME, RELEASE, RUNTIME_ROLE, helm, installed, rendered
+from cluster.prometheus import definitions
 from cluster.rig import Rig
 from ioc_operator.flags import parse
 
@@ -54,8 +55,9 @@ def test_the_operators_pods_are_admitted_where_only_restricted_ones_are(rig_with
 @pytest.fixture(scope="module")
 def rig_with_kinds(rig_with_chart: Rig) -> Rig:
     """With the kinds and the namespaces that the files of values name."""
-    rig_with_chart.kubectl("apply", "--server-side", "-f", str(DATA / "monitoring.yaml"))
     names = ("servicemonitors", "podmonitors", "prometheusrules")
+    files = [f"{definitions()}/monitoring.coreos.com_{name}.yaml" for name in names]
+    rig_with_chart.kubectl("apply", "--server-side", "-f", ",".join(files))
     kinds = [f"crd/{name}.monitoring.coreos.com" for name in names]
     rig_with_chart.kubectl("wait", "--for=condition=Established", "--timeout=20s", *kinds)
     for space in ("bl01", "bl02", "monitoring"):

@@ -321,6 +321,11 @@ class Rig:
         """Start again a component that was stopped; it need not be ready yet."""
         self._ask(do="start", name=name)
 
+    def add(self, name: str, argv: Sequence[str | Path]) -> None:
+        """Start a further program on the node; from then on it is one of the components."""
+        log = str(self.layout.log(name))
+        self._ask(do="start", name=name, argv=[str(word) for word in argv], log=log)
+
     def pause(self, name: str) -> None:
         """Freeze a component (SIGSTOP) until `resume`."""
         self._ask(do="signal", name=name, signal=signal.SIGSTOP)
@@ -351,8 +356,7 @@ class Rig:
 
     def _first(self, name: str) -> None:
         argv = command(self.layout, name)
-        argv[0] = find(argv[0]) or argv[0]
-        self._ask(do="start", name=name, argv=argv, log=str(self.layout.log(name)))
+        self.add(name, [find(argv[0]) or argv[0], *argv[1:]])
 
     def _ask(self, timeout: float = 60.0, **request: Any) -> Any:
         return control.ask(self.record.slot.control, timeout, **request)

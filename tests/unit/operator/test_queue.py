@@ -164,6 +164,26 @@ def test_nothing_is_lost_and_nothing_is_out_twice(steps: list[tuple[str, str]]) 
     assert {key for key, times in owed.items() if times} <= late
 
 
+def test_a_queue_that_is_held_counts_nothing_and_keys_wait_from_when_it_goes() -> None:
+    async def story() -> None:
+        now = 100.0
+        queue: Queue[str] = Queue(clock=lambda: now)
+        queue.add("a")
+        assert (queue.depth, queue.retrying) == (0, 0), "somebody else works on it"
+        now += 3600.0
+        queue.go()
+        assert queue.depth == 1
+        assert await queue.get() == "a"
+        [(_, _, waited)] = [each for each in queue.latency.samples() if each[0] == "_sum"]
+        assert waited == 0.0, "nobody has waited an hour for this process"
+        queue.failed("a")
+        assert queue.retrying == 1
+        queue.hold()
+        assert queue.retrying == 0, "another process may have done it since"
+
+    asyncio.run(story())
+
+
 def test_workers_wait_without_turning_and_get_keys_while_it_goes() -> None:
     async def story() -> list[str]:
         queue: Queue[str] = Queue()
