@@ -89,7 +89,7 @@ class Operator:
         self._accounts = accounts.Accounts(
             lambda namespace: namespace_children(namespace, settings), self._look_at_all_of
         )
-        self._watches += [
+        self._account_watches = [
             ListWatch(
                 self._client,
                 resource,
@@ -162,16 +162,14 @@ class Operator:
         await self._client.close()
 
     def _begin(self) -> list[asyncio.Task[None]]:
-        forever: dict[str, Awaitable[None]] = {
-            "owners": self._owners.run(),
-            "events": self._recorder.run(),
-            "lead": self._stand_by(),
-        }
-        for watch in self._watches:
-            forever[f"watch {watch.resource.plural}"] = watch.run()
-        for number in range(self._settings.workers):
-            forever[f"worker {number}"] = self._work()
-        return [asyncio.ensure_future(each) for each in forever.values()]
+        forever: list[Awaitable[None]] = [
+            self._owners.run(),
+            self._recorder.run(),
+            self._stand_by(),
+            *(watch.run() for watch in self._watches + self._account_watches),
+            *(self._work() for _ in range(self._settings.workers)),
+        ]
+        return [asyncio.ensure_future(each) for each in forever]
 
     async def _end(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
         """Finish what is under way, then give the lease up, then the rest."""
@@ -204,7 +202,14 @@ class Operator:
         log.info("the store is complete: %d tasks and jobs", len(self._store.owners))
 
     def _followed(self) -> bool:
-        return not self._owners.trouble and all(watch.complete for watch in self._watches)
+        """Whether all is known that decisions are made of.
+
+        A role of somebody else's making may not let us look at accounts: they are then written
+        once, and not followed.
+        """
+        looked = all(watch.complete or watch.trouble for watch in self._account_watches)
+        followed = all(watch.complete for watch in self._watches)
+        return looked and followed and not self._owners.trouble
 
     async def _agrees(self) -> bool:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,47 @@ def test_a_binding_of_somebody_else_is_left_alone_and_the_task_says_so(
     tasks.delete("rolebinding", NAME)
     tasks.wait(lambda found: of(found, "Stalled").get("reason") != "Refused", "guard")
     assert role(tasks) == "ioc-operator-runtime"
+
+
+def test_an_operator_looks_after_all_of_its_namespaces(
+    control_plane: Rig, kubeconfig: Path, tasks: Tasks, tmp_path: Path
+):
+    other = Tasks(control_plane.kubectl, f"{tasks.namespace}-b")
+    control_plane.kubectl("create", "namespace", other.namespace)
+    try:
+        flags = ("--namespace", f"{tasks.namespace},{other.namespace}", "--no-leader-election")
+        with operator(kubeconfig, tmp_path, *flags) as process:
+            process.ready()
+            for name, each in (("one", tasks), ("two", other)):
+                each.apply(task(name, tasks.prefix(name)))
+                until(partial(each.uid, name), f"a pod in {each.namespace}")
+                each.delete("service", name)
+                until(lambda each=each: each.list("service"), f"what goes in {each.namespace}")
+    finally:
+        control_plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
+
+
+def test_where_it_may_not_look_at_accounts_it_writes_them_once(
+    control_plane: Rig, kubeconfig: Path, tasks: Tasks, tmp_path: Path
+):
+    """A role that somebody else has made, before accounts were followed."""
+    role = json.loads(control_plane.kubectl("get", "clusterrole", "ioc-operator", "-o", "json"))
+    del role["metadata"]["resourceVersion"]
+    less = json.loads(json.dumps(role))
+    for rule in less["rules"]:
+        if rule.get("resourceNames") == [NAME]:
+            rule["verbs"] = ["create", "patch"]
+    control_plane.kubectl("replace", "-f", "-", stdin=json.dumps(less))
+    try:
+        flags = ("--namespace", tasks.namespace, "--no-leader-election")
+        with operator(kubeconfig, tmp_path, *flags) as process:
+            process.ready()
+            tasks.apply(task("guard", tasks.prefix("guard")))
+            until(lambda: tasks.uid("guard"), "a pod")
+            assert "list of rolebindings is not followed" in process.log
+    finally:
+        control_plane.kubectl("replace", "-f", "-", stdin=json.dumps(role))
+    assert all(uid(tasks, kind) for kind in ACCOUNT)
 
 
 POLICY = """
