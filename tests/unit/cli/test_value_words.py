@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from ioc_runtime.cli import kubectl, main, pod_pv, pv
