@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from socket import socket
 from threading import Lock
@@ -31,6 +33,11 @@ ANSWER: Final = 30.0
 SILENCE: Final = 300
 """Seconds after which the server ends a watch, so that a dead one is noticed."""
 LONGEST_WORDS: Final = 300
+JSON: Final = "application/json"
+METADATA: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Of objects their metadata alone."""
+OF_OPERATOR: Final = "app.kubernetes.io/managed-by=ioc-operator"
+"""Label of what an operator has made: pods, and its Lease."""
 NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 """What an object or a namespace can be called."""
 
@@ -58,6 +65,8 @@ class Cluster:
         """:raises Failure: there is no usable kubeconfig, or the package is missing."""
         self._client, self.namespace = connect(kubeconfig, context)
         self._dialling = Lock()
+        self.time: datetime | None = None
+        """The API server's own time of its last answer; None where it says none."""
 
     def owners(self, kind: str, namespace: str | None) -> tuple[list[Object], str]:
         """All IocTasks or IocJobs of a namespace (None: of all), and the list's version."""
@@ -82,6 +91,18 @@ class Cluster:
         query = {"labelSelector": labels}
         pods = self.get(f"/api/v1/namespaces/{quote(namespace)}/pods", query)["items"]
         return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
+
+    def pod_uids(self, namespace: str | None) -> frozenset[str]:
+        """The uids of all pods that the operator has made in a namespace (None: in all)."""
+        place = f"namespaces/{quote(namespace)}/" if namespace else ""
+        found = self.get(f"/api/v1/{place}pods", {"labelSelector": OF_OPERATOR}, METADATA)
+        return frozenset(str(pod["metadata"]["uid"]) for pod in found["items"] or ())
+
+    def leases(self, namespace: str | None) -> list[Object]:
+        """The Leases of operators; they may stand in any namespace (None)."""
+        place = f"namespaces/{quote(namespace)}/" if namespace else ""
+        path = f"/apis/coordination.k8s.io/v1/{place}leases"
+        return list(self.get(path, {"labelSelector": OF_OPERATOR})["items"] or ())
 
     def service(self, namespace: str, name: str) -> Object:
         """One Service.
@@ -113,9 +134,9 @@ class Cluster:
         found: socket = forwarded.socket(port)
         return found
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+    def get(self, path: str, query: Mapping[str, str] | None = None, accept: str = JSON) -> Object:
         """The JSON at a path."""
-        with self._answer(path, query or {}, ANSWER) as answer:
+        with self._answer(path, query or {}, ANSWER, accept) as answer:
             try:
                 read = json.loads(answer.data)
             except ValueError:
@@ -154,12 +175,14 @@ class Cluster:
                 yield rest.decode("utf-8", "replace")
 
     @contextmanager
-    def _answer(self, path: str, query: Mapping[str, str], read: float | None) -> Iterator[Any]:
+    def _answer(
+        self, path: str, query: Mapping[str, str], read: float | None, accept: str = JSON
+    ) -> Iterator[Any]:
         """An answer with code 200, its body not yet read."""
         url = f"{path}?{urlencode(query)}" if query else path
         client = self._client
         method, address, headers, *_ = client.param_serialize(
-            "GET", url, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+            "GET", url, header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
         try:
             answer = client.rest_client.request(
@@ -174,6 +197,7 @@ class Cluster:
         try:
             if answer.status != 200:
                 raise _refusal(answer.status, answer.data, path)
+            self.time = _date(answer.headers.get("Date"))
             yield answer
         finally:
             answer.close()
@@ -189,6 +213,14 @@ def owners_path(kind: str, namespace: str | None) -> str:
         raise Failure(text, Exit.USAGE)
     place = f"namespaces/{quote(namespace)}/" if namespace else ""
     return f"/apis/{GROUP}/{VERSION}/{place}{KINDS[kind]}"
+
+
+def _date(header: str | None) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(header) if header else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def _is_transport(error: Exception) -> bool:

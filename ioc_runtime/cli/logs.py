@@ -22,6 +22,7 @@ from ioc_runtime.cli.cluster_options import (
 from ioc_runtime.cli.condition_table import mapping, row, text
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.pod_log import as_json, readable
+from ioc_runtime.cli.witness import Witness, why_no_pod
 
 CONTAINER: Final = "ioc"
 LOOK: Final = 1.0
@@ -141,8 +142,10 @@ def _newest(cluster: Cluster, place: str, name: str) -> Object | None:
 
 def _why_no_pod(cluster: Cluster, place: str, name: str) -> str:
     """Why there is no log: what the status says."""
-    one = row(_find(cluster, place, name))
-    return f"{one.kind} {name} has no pod: {one.reason}: {one.message}"
+    item = _find(cluster, place, name)
+    witness = Witness(cluster, place)
+    witness.look([item])
+    return f"{row(item).kind} {name} has no pod{why_no_pod(item, [], witness.at_work(place))}"
 
 
 def _find(cluster: Cluster, place: str, name: str) -> Object:

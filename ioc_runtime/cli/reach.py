@@ -18,6 +18,7 @@ from ioc_runtime.cli.forward import Forward
 from ioc_runtime.cli.known_names import is_absent, no_such
 from ioc_runtime.cli.live_values import PORTS, ask_only, prefix_of, pv_names
 from ioc_runtime.cli.reading import Address, Protocol, Reading, parse_address
+from ioc_runtime.cli.witness import Witness, why_no_pod
 from ioc_runtime.plugin.errors import nearest
 
 _VARIABLES: Final[Mapping[Protocol, tuple[str, str]]] = {
@@ -116,12 +117,14 @@ def running_pod(cluster: Cluster, item: Object, namespace: str) -> Object:
     :raises Failure: there is none that runs
     """
     name = item["metadata"]["name"]
-    pods = [pod for pod in cluster.pods(item["kind"], namespace, name) if _runs(pod)]
-    if pods:
-        return pods[-1]
-    one = row(item)
-    why = f": {one.reason}: {one.message}" if one.message else ""
-    raise Failure(f"{one.kind} {name} has no pod that runs{why}")
+    pods = cluster.pods(item["kind"], namespace, name)
+    running = [pod for pod in pods if _runs(pod)]
+    if running:
+        return running[-1]
+    witness = Witness(cluster, namespace)
+    witness.look([item])
+    why = why_no_pod(item, pods, witness.at_work(namespace))
+    raise Failure(f"{row(item).kind} {name} has no pod that runs{why}")
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:
