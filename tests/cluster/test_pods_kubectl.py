@@ -97,7 +97,7 @@ def test_pvs_of_a_pod_are_read_written_followed_and_reset(
     assert "there is no task or job 'gaurd'" in err and "nearest: 'guard'" in err
 
     monitor = ioc.start("monitor", "guard/pressure", "-o", "json")
-    monitor.wait_for('"value": 1.0')
+    monitor.wait_for('"value": -0.0015')
     tasks.run("delete", "pod", "guard-0")
     monitor.wait_for("disconnected")
     tasks.ready("guard")
@@ -127,6 +127,7 @@ def test_without_an_operator_no_status_is_the_reason_for_what_it_denies(
     code, out, _ = ioc("status")
     assert code == 1
     assert re.search(r"^guard +task +Unknown +Unknown .* PodGone ", out, re.MULTILINE), out
+    tasks.run("scale", "statefulset", "guard", "--replicas=1")
     operator.start()
     tasks.ready("guard")
 
