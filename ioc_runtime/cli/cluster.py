@@ -204,13 +204,7 @@ class Cluster:
 
 
 def owners_path(kind: str, namespace: str | None) -> str:
-    """Where the API server has objects of a kind.
-
-    :raises Failure: no namespace can be called so
-    """
-    if namespace and not NAME.fullmatch(namespace):
-        text = f"namespace {namespace!r}: expected small letters, digits and '-'"
-        raise Failure(text, Exit.USAGE)
+    """Where the API server has objects of a kind."""
     place = f"namespaces/{quote(namespace)}/" if namespace else ""
     return f"/apis/{GROUP}/{VERSION}/{place}{KINDS[kind]}"
 

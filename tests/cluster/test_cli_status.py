@@ -143,10 +143,6 @@ def test_a_name_that_nothing_can_have_is_no_task(iocctl: Iocctl, put: Put):
         code, out, err = iocctl(*words)
         assert (code, out) == (1, ""), words
         assert f"there is no task or job '{words[1]}' in namespace {iocctl.namespace}" in err
-    odd = Iocctl(iocctl.spawn, iocctl.kubeconfig, "a/b")
-    code, out, err = odd("status")
-    assert (code, out) == (2, "")
-    assert "namespace 'a/b': expected small letters" in err
 
 
 def test_where_no_operator_is_at_work_nothing_is_ready(
