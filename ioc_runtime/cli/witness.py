@@ -20,6 +20,9 @@ NAMESPACES: Final = "ioc-operator.dev/namespaces"
 """Annotation of a Lease: what its operator looks after."""
 SLACK: Final = 1.5
 """Seconds: a time in the answer's head is a whole second, and an answer takes its time."""
+FRESH: Final = 1.5
+"""Seconds since a renewal after which it takes a look at the next one to be sure: an uninstall
+takes the right to give the Lease up from an operator before that gets to do so."""
 SKEW: Final = 60.0
 """Seconds by which the clocks of a cluster may be apart."""
 PATIENCE: Final = 10.0
@@ -135,7 +138,7 @@ def is_held(
     age = (now - then).total_seconds()
     if age > lasts + SKEW:
         return False
-    return True if -SLACK <= age <= lasts + SLACK else None
+    return True if -SLACK <= age <= FRESH else None
 
 
 def believed(item: Object, at_work: bool | None, pods: frozenset[str] | None) -> Object:

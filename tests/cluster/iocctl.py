@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +61,16 @@ def there(kubectl: Callable[..., str], namespace: str, name: str) -> str:
     return kubectl("get", "pod", name, "-n", namespace, "-o", "jsonpath={.metadata.uid}")
 
 
-def lease(kubectl: Callable[..., str], namespace: str, holder: str) -> None:
-    """What an operator that looks after this namespace alone would leave of its Lease."""
+def free_lease(kubectl: Callable[..., str], namespace: str) -> None:
+    """The Lease of an operator that looked after this namespace alone, and has ended."""
     marks = {
         "labels": {"app.kubernetes.io/managed-by": "ioc-operator"},
         "annotations": {"ioc-operator.dev/namespaces": namespace},
     }
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     body = {
         **{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"},
         "metadata": {"name": "ioc-operator", "namespace": namespace, **marks},
-        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 600, "renewTime": now},
+        "spec": {"holderIdentity": "", "leaseDurationSeconds": 1},
     }
     kubectl("apply", "-f", "-", stdin=json.dumps(body))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.conftest import Cluster
-from cluster.iocctl import Iocctl, Put, lease, putter
+from cluster.iocctl import Iocctl, Put, free_lease, putter
 from cluster.rig import Rig
 from support.spawn import Spawn
 from unit.operator.views import report, view, waiting
@@ -27,8 +27,6 @@ def iocctl(spawn: Spawn, cluster: Cluster, namespace: str) -> Iocctl:
 
 @pytest.fixture
 def put(cluster: Cluster, namespace: str) -> Put:
-    """Tasks that an operator looks after."""
-    lease(cluster.kubectl, namespace, "operator")
     return putter(cluster.kubectl, namespace)
 
 
@@ -150,7 +148,9 @@ def test_where_no_operator_is_at_work_nothing_is_ready(
 ):
     put("guard", GOOD)
     put("pumps", BAD)
-    lease(control_plane.kubectl, iocctl.namespace, "")
+    watch = iocctl.start("status", "--watch", "-n", iocctl.namespace)
+    watch.wait_for("task guard  Ready=True")
+    free_lease(control_plane.kubectl, iocctl.namespace)
     said = (
         f"no operator is at work (nobody holds the Lease {iocctl.namespace}/ioc-operator): "
         "what follows is what was last known\n"
@@ -167,10 +167,6 @@ def test_where_no_operator_is_at_work_nothing_is_ready(
     code, out, err = iocctl("status", "guard", "-o", "json")
     assert (code, err) == (1, said)
     assert json.loads(out)["status"]["summary"]["state"] == "RUN", "the object as it is"
-    lease(control_plane.kubectl, iocctl.namespace, "operator")
-    watch = iocctl.start("status", "--watch", "-n", iocctl.namespace)
-    watch.wait_for("task guard  Ready=True")
-    lease(control_plane.kubectl, iocctl.namespace, "")
     watch.wait_for("no operator is at work")
     watch.wait_for("task guard  Ready=Unknown  NoOperator")
     watch.popen.send_signal(signal.SIGINT)
@@ -183,7 +179,7 @@ def test_a_status_that_speaks_of_a_pod_that_has_gone_is_not_believed(
     put("guard", GOOD)
     space = ("-n", iocctl.namespace)
     control_plane.kubectl("delete", "pod", "guard-0", *space, "--force", "--grace-period=0")
-    lease(control_plane.kubectl, iocctl.namespace, "")
+    free_lease(control_plane.kubectl, iocctl.namespace)
     code, out, _ = iocctl("status")
     gone = "the status speaks of pod guard-0, which is not there"
     assert code == 1

@@ -30,8 +30,8 @@ def lease(age: float, holder: str = "operator-1", lasts: int = 6) -> dict[str, A
 @pytest.mark.parametrize(
     ("age", "held"),
     [
-        *((0.0, True), (-1.0, True), (6.0, True), (7.0, True)),
-        *((8.0, None), (60.0, None), (-30.0, None)),
+        *((0.0, True), (-1.0, True), (1.5, True)),
+        *((2.0, None), (6.0, None), (60.0, None), (-30.0, None)),
         *((67.0, False), (90_000.0, False)),
     ],
 )
