@@ -69,6 +69,7 @@ def test_an_edit_that_no_operator_has_seen_is_not_shown_as_ready(
 
 def test_a_watch_tells_each_change_once(iocctl: Iocctl, put: Put, cluster: Cluster):
     put("guard", GOOD)
+    nothing = iocctl.start("status", "nope", "--watch", "-n", iocctl.namespace)
     watch = iocctl.start("status", "--watch", "-n", iocctl.namespace)
     watch.wait_for("task guard  Ready=True  Running  RUN  12/12")
     put("guard", view(generation=1, runtime=report(state="PAUSED")))
@@ -81,6 +82,10 @@ def test_a_watch_tells_each_change_once(iocctl: Iocctl, put: Put, cluster: Clust
     assert watch.wait(10) == 0
     paused = [line for line in watch.lines if "Paused" in line]
     assert len(paused) == 1
+    nothing.popen.send_signal(signal.SIGINT)
+    assert nothing.wait(10) == 1
+    said = f"there is no task or job 'nope' in namespace {iocctl.namespace} yet\n"
+    assert (nothing.output, nothing.errors) == ("", said)
 
 
 def test_without_a_cluster_one_sentence_says_what_is_missing(spawn: Spawn, tmp_path: Path):
