@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,13 +44,30 @@ def connect(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
             load.load_incluster_config(client_configuration=found)
             namespace = _own_namespace()
         else:
-            load.load_kube_config(where, context=context, client_configuration=found)
+            with _heard() as said:
+                load.load_kube_config(where, context=context, client_configuration=found)
+            if said:  # the package only logs it, and would go on as nobody
+                raise config.ConfigException(f"no credentials: {said[0]}")
             namespace = _namespace_of(config, where, context)
     except (config.ConfigException, OSError, ValueError, TypeError, YAMLError) as error:
         why = _why(error, context)
         text = f"no cluster: the kubeconfig {where} cannot be used: {why}"
         raise Failure(text, Exit.NO_CLUSTER) from None
     return ApiClient(found), namespace
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """The errors that are logged meanwhile; nothing of them goes to the terminal."""
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield said
+    finally:
+        root.removeHandler(handler)
 
 
 def _files(kubeconfig: Path | None) -> str:

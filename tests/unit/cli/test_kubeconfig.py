@@ -17,6 +17,8 @@ ENTRY: dict[str, Any] = {
     "clusters": [{"name": "b", "cluster": {"server": "https://127.0.0.1:1"}}],
     "users": [{"name": "c", "user": {"token": "t"}}],
 }
+EXEC = {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}
+NO_PROGRAM = {"command": "no-such-program"}
 WHOLE = json.dumps(ENTRY | {"current-context": "a"})
 
 
@@ -76,11 +78,21 @@ def test_the_usual_file_is_read_where_the_variable_is_empty(
         ("[1]", None, "it is no kubeconfig"),
         ("a: [", None, "while parsing a flow node"),
         (json.dumps(ENTRY | {"clusters": []}), "a", "Expected object with name b"),
+        (
+            json.dumps(ENTRY | {"users": [{"name": "c", "user": {"exec": EXEC | NO_PROGRAM}}]}),
+            "a",
+            "no credentials: [Errno 2] No such file or directory: 'no-such-program'",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_kubeconfig_is_one_sentence(
-    home: Path, text: str, context: str | None, said: str
+    home: Path,
+    text: str,
+    context: str | None,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
 ):
     file = home / "file"
     file.write_text(text)
     assert said in why(file, context)
+    assert capsys.readouterr().err == "", "what the package logs is told once"
