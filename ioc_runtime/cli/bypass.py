@@ -65,6 +65,8 @@ def bypass(
     base = f"{permit}:{name}:BYPASS"
     names = (base, f"{base}:LEFT", f"{base}:REASON", "MESSAGE")
     found = reach(cluster, place, [f"{task}/{each}" for each in names], "ca")
+    if found.absent:
+        raise Failure(f"there is no {prefix_of(item)}{base}: {_why(item, permit, name)}")
     records = Records(*found.addresses, timeout=timeout)
     if records.left() is None:
         raise Failure(f"{prefix_of(item)}{base} does not answer: {_why(item, permit, name)}")

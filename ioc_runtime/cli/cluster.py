@@ -7,9 +7,11 @@ command needs a cluster, and only its transport is used: objects stay plain JSON
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from socket import socket
 from threading import Lock
@@ -17,13 +19,13 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from ioc_runtime.cli.failure import Exit, Failure
+from ioc_runtime.cli.kubeconfig import connect
 
 Object = dict[str, Any]
 
 GROUP: Final = "ioc-operator.dev"
 VERSION: Final = "v1alpha1"
 KINDS: Final = {"IocTask": "ioctasks", "IocJob": "iocjobs"}
-EXTRA: Final = "pip install 'ioc-operator[operator]'"
 CONNECT: Final = 5.0
 """Seconds to reach the API server."""
 ANSWER: Final = 30.0
@@ -31,10 +33,25 @@ ANSWER: Final = 30.0
 SILENCE: Final = 300
 """Seconds after which the server ends a watch, so that a dead one is noticed."""
 LONGEST_WORDS: Final = 300
+JSON: Final = "application/json"
+METADATA: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Of objects their metadata alone."""
+OF_OPERATOR: Final = "app.kubernetes.io/managed-by=ioc-operator"
+"""Label of what an operator has made: pods, and its Lease."""
+NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+"""What an object or a namespace can be called."""
 
 
 class NotFound(Failure):
     """There is no such object."""
+
+
+class Refused(Failure):
+    """The API server has answered with an error that has no meaning of its own here."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"the API server answered with code {status}: {words}", Exit.NO_CLUSTER)
+        self.status, self.words = status, words
 
 
 class Gone(Exception):
@@ -46,8 +63,10 @@ class Cluster:
 
     def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
         """:raises Failure: there is no usable kubeconfig, or the package is missing."""
-        self._client, self.namespace = _connect(kubeconfig, context)
+        self._client, self.namespace = connect(kubeconfig, context)
         self._dialling = Lock()
+        self.time: datetime | None = None
+        """The API server's own time of its last answer; None where it says none."""
 
     def owners(self, kind: str, namespace: str | None) -> tuple[list[Object], str]:
         """All IocTasks or IocJobs of a namespace (None: of all), and the list's version."""
@@ -60,14 +79,30 @@ class Cluster:
 
         :raises NotFound: there is none of that name
         """
+        if not NAME.fullmatch(name):  # a slash would lead elsewhere
+            raise NotFound(f"{name!r} is no name of an object")
         return self.get(f"{owners_path(kind, namespace)}/{quote(name)}")
 
     def pods(self, kind: str, namespace: str, name: str) -> list[Object]:
         """The pods of a task or job, oldest first."""
+        if not NAME.fullmatch(name):
+            return []
         labels = f"app.kubernetes.io/instance={name},{GROUP}/kind={kind}"
         query = {"labelSelector": labels}
         pods = self.get(f"/api/v1/namespaces/{quote(namespace)}/pods", query)["items"]
         return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
+
+    def pod_uids(self, namespace: str | None) -> frozenset[str]:
+        """The uids of all pods that the operator has made in a namespace (None: in all)."""
+        place = f"namespaces/{quote(namespace)}/" if namespace else ""
+        found = self.get(f"/api/v1/{place}pods", {"labelSelector": OF_OPERATOR}, METADATA)
+        return frozenset(str(pod["metadata"]["uid"]) for pod in found["items"] or ())
+
+    def leases(self, namespace: str | None) -> list[Object]:
+        """The Leases of operators; they may stand in any namespace (None)."""
+        place = f"namespaces/{quote(namespace)}/" if namespace else ""
+        path = f"/apis/coordination.k8s.io/v1/{place}leases"
+        return list(self.get(path, {"labelSelector": OF_OPERATOR})["items"] or ())
 
     def service(self, namespace: str, name: str) -> Object:
         """One Service.
@@ -99,9 +134,9 @@ class Cluster:
         found: socket = forwarded.socket(port)
         return found
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+    def get(self, path: str, query: Mapping[str, str] | None = None, accept: str = JSON) -> Object:
         """The JSON at a path."""
-        with self._answer(path, query or {}, ANSWER) as answer:
+        with self._answer(path, query or {}, ANSWER, accept) as answer:
             try:
                 read = json.loads(answer.data)
             except ValueError:
@@ -140,12 +175,14 @@ class Cluster:
                 yield rest.decode("utf-8", "replace")
 
     @contextmanager
-    def _answer(self, path: str, query: Mapping[str, str], read: float | None) -> Iterator[Any]:
+    def _answer(
+        self, path: str, query: Mapping[str, str], read: float | None, accept: str = JSON
+    ) -> Iterator[Any]:
         """An answer with code 200, its body not yet read."""
         url = f"{path}?{urlencode(query)}" if query else path
         client = self._client
         method, address, headers, *_ = client.param_serialize(
-            "GET", url, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+            "GET", url, header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
         try:
             answer = client.rest_client.request(
@@ -160,6 +197,7 @@ class Cluster:
         try:
             if answer.status != 200:
                 raise _refusal(answer.status, answer.data, path)
+            self.time = _date(answer.headers.get("Date"))
             yield answer
         finally:
             answer.close()
@@ -171,45 +209,12 @@ def owners_path(kind: str, namespace: str | None) -> str:
     return f"/apis/{GROUP}/{VERSION}/{place}{KINDS[kind]}"
 
 
-def _connect(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
-    """A client, and the namespace that the kubeconfig prefers."""
+def _date(header: str | None) -> datetime | None:
     try:
-        from kubernetes import config
-        from kubernetes.client import ApiClient, Configuration
-    except ImportError:
-        text = f"talking to a cluster needs the kubernetes package: {EXTRA}"
-        raise Failure(text, Exit.NO_CLUSTER) from None
-    if not hasattr(ApiClient, "param_serialize"):
-        text = f"the kubernetes package is too old for this command: {EXTRA}"
-        raise Failure(text, Exit.NO_CLUSTER)
-    found = Configuration()
-    found.retries = False
-    load: Any = config
-    file = str(kubeconfig) if kubeconfig else None
-    in_cluster = not (file or context) and "KUBERNETES_SERVICE_HOST" in os.environ
-    try:
-        if in_cluster:
-            load.load_incluster_config(client_configuration=found)
-            namespace = _own_namespace()
-        else:
-            load.load_kube_config(file, context=context, client_configuration=found)
-            namespace = _namespace_of(config, file, context)
-    except (config.ConfigException, OSError, ValueError, TypeError) as error:
-        where = file or os.environ.get("KUBECONFIG") or "~/.kube/config"
-        text = f"no cluster: the kubeconfig {where} cannot be used: {_why(error)}"
-        raise Failure(text, Exit.NO_CLUSTER) from None
-    return ApiClient(found), namespace
-
-
-def _namespace_of(config: Any, file: str | None, context: str | None) -> str:
-    contexts, active = config.list_kube_config_contexts(file)
-    chosen = next((c for c in contexts if c["name"] == context), active)
-    return str(chosen.get("context", {}).get("namespace") or "default")
-
-
-def _own_namespace() -> str:
-    path = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-    return path.read_text().strip() if path.exists() else "default"
+        found = parsedate_to_datetime(header) if header else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def _is_transport(error: Exception) -> bool:
@@ -258,4 +263,4 @@ def _refusal(code: int, body: bytes, path: str) -> Failure:
         return Failure("the API server does not accept these credentials", Exit.NO_CLUSTER)
     if code == 403:
         return Failure(f"the API server does not permit it: {words}", Exit.NO_CLUSTER)
-    return Failure(f"the API server answered with code {code}: {words}", Exit.NO_CLUSTER)
+    return Refused(code, words)

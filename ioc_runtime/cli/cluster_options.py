@@ -7,12 +7,26 @@ from typing import Annotated
 
 import typer
 
-from ioc_runtime.cli.cluster import KINDS, Cluster
-from ioc_runtime.cli.failure import Failure
+from ioc_runtime.cli.cluster import KINDS, NAME, Cluster
+from ioc_runtime.cli.failure import Exit, Failure
+
+
+def _namespace(given: str | None) -> str | None:
+    """What may be a namespace; a slash would lead to another place in the API."""
+    if given and not NAME.fullmatch(given):
+        text = f"--namespace {given}: expected small letters, digits and '-'"
+        raise Failure(text, Exit.USAGE)
+    return given
+
 
 NamespaceOption = Annotated[
     str | None,
-    typer.Option("--namespace", "-n", help="Namespace; by default that of the kubeconfig."),
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Namespace; by default that of the kubeconfig.",
+        callback=_namespace,
+    ),
 ]
 ContextOption = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
 KubeconfigOption = Annotated[

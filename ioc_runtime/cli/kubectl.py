@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from ioc_runtime.cli import bypass, pod_pv
 from ioc_runtime.cli import main as programs
@@ -31,6 +32,7 @@ from ioc_runtime.cli.reach import all_items, resolve
 from ioc_runtime.cli.status import status
 from ioc_runtime.cli.terminal import examples
 from ioc_runtime.cli.validate import STANDARD_INPUT, Output, check_files
+from ioc_runtime.cli.value_words import TakesValues
 
 NAME: Final = "kubectl ioc"
 ERRORS: Final = "kubectl-ioc"
@@ -57,7 +59,8 @@ app.command(
     epilog=examples("kubectl ioc logs guard -f", "kubectl ioc logs guard --previous --tail 50"),
 )(logs)
 for _command, _lines in pod_pv.COMMANDS:
-    app.command(epilog=examples(*_lines))(_command)  # type: ignore[type-var]
+    _class = TakesValues if _command is pod_pv.put else TyperCommand
+    app.command(cls=_class, epilog=examples(*_lines))(_command)  # type: ignore[type-var]
 app.command(name="bypass", epilog=examples(*bypass.EXAMPLES))(bypass.bypass)
 
 

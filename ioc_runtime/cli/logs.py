@@ -12,16 +12,17 @@ from urllib.parse import quote
 import typer
 
 from ioc_runtime.cli import terminal
-from ioc_runtime.cli.cluster import KINDS, Cluster, NotFound, Object
+from ioc_runtime.cli.cluster import KINDS, Cluster, NotFound, Object, Refused
 from ioc_runtime.cli.cluster_options import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
     complete_name,
 )
-from ioc_runtime.cli.condition_table import mapping, text
+from ioc_runtime.cli.condition_table import mapping, row, text
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.pod_log import as_json, readable
+from ioc_runtime.cli.witness import Witness, why_no_pod
 
 CONTAINER: Final = "ioc"
 LOOK: Final = 1.0
@@ -96,8 +97,11 @@ class _Reader:
         query |= {"tailLines": str(tail)} if tail is not None else {}
         pod_name = quote(pod["metadata"]["name"])
         path = f"/api/v1/namespaces/{quote(self._place)}/pods/{pod_name}/log"
-        for line in self._cluster.lines(path, query):
-            self._print(line)
+        try:
+            for line in self._cluster.lines(path, query):
+                self._print(line)
+        except Refused as refused:
+            raise Failure(why_no_log(pod, refused, previous=previous)) from None
 
     def follow(self, name: str, tail: int | None) -> None:
         """For ever: the present container, and then each that comes after it."""
@@ -105,6 +109,8 @@ class _Reader:
         told = ""
         while True:
             pod = _newest(self._cluster, self._place, name)
+            if pod is None and not told:
+                _find(self._cluster, self._place, name)
             run = run_of(pod) if pod else None
             if pod is None or run is None or run == seen:
                 told = self._tell(told, waiting_for(pod))
@@ -135,17 +141,38 @@ def _newest(cluster: Cluster, place: str, name: str) -> Object | None:
 
 
 def _why_no_pod(cluster: Cluster, place: str, name: str) -> str:
-    """Why there is no log: no such object, or what its status says."""
+    """Why there is no log: what the status says."""
+    item = _find(cluster, place, name)
+    witness = Witness(cluster, place)
+    witness.look([item])
+    return f"{row(item).kind} {name} has no pod{why_no_pod(item, [], witness.at_work(place))}"
+
+
+def _find(cluster: Cluster, place: str, name: str) -> Object:
+    """The task or job.
+
+    :raises Failure: there is none
+    """
     for kind in KINDS:
         try:
-            item = cluster.owner(kind, place, name)
+            return cluster.owner(kind, place, name)
         except NotFound:
             continue
-        from ioc_runtime.cli.condition_table import row
+    raise Failure(f"there is no task or job {name!r} in namespace {place}")
 
-        one = row(item)
-        return f"{one.kind} {name} has no pod: {one.reason}: {one.message}"
-    return f"there is no task or job {name!r} in namespace {place}"
+
+def why_no_log(pod: Mapping[str, Any], refused: Refused, *, previous: bool) -> str:
+    """What an error in the place of a log means."""
+    name = text(mapping(pod.get("metadata")).get("name"))
+    words = text(refused.words)
+    if refused.status >= 500:  # the API server asks the kubelet for it
+        node = text(mapping(pod.get("spec")).get("nodeName"))
+        return f"the log of pod {name} cannot be had from node {node}: {words}"
+    if previous and "not found" in words:
+        return f"pod {name} has had no container before the present one"
+    if "waiting to start" in words:
+        return waiting_for(pod)
+    return f"there is no log of pod {name}: {words}"
 
 
 def container_of(pod: Mapping[str, Any]) -> str:

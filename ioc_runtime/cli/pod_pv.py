@@ -61,10 +61,10 @@ def get(
     """
     cluster = Cluster(kubeconfig, context)
     found = reach(cluster, namespace or cluster.namespace, targets, _protocol(protocol))
-    printer = pv.Printer(found.addresses, output, elements, string)
+    printer = _printer(found, output, elements, string)
     code = pv.read_once(found.addresses, timeout, printer)
-    _tell_trouble(found, code)
-    raise typer.Exit(code)
+    _tell_trouble(found, printer, code)
+    raise typer.Exit(Exit.FAILED if found.absent else code)
 
 
 def put(
@@ -96,6 +96,8 @@ def put(
     """
     cluster = Cluster(kubeconfig, context)
     found = reach(cluster, namespace or cluster.namespace, [target], _protocol(protocol))
+    if found.absent:
+        raise Failure(f"{target}: {found.absent[0].error}")
     if len(found.addresses) != 1:
         raise Failure(f"{target}: expected one PV, as {target}/NAME", Exit.USAGE)
     printer = pv.Printer(found.addresses, output, elements, string)
@@ -122,10 +124,10 @@ def monitor(
     """Follow PVs of tasks and print each change, until Ctrl-C, --for or --count."""
     cluster = Cluster(kubeconfig, context)
     found = reach(cluster, namespace or cluster.namespace, targets, _protocol(protocol))
-    printer = pv.Printer(found.addresses, output, elements, string)
+    printer = _printer(found, output, elements, string)
     code = pv.follow(found.addresses, printer, seconds, count, timeout)
-    _tell_trouble(found, code)
-    raise typer.Exit(code)
+    _tell_trouble(found, printer, code)
+    raise typer.Exit(Exit.FAILED if found.absent else code)
 
 
 def reset(
@@ -184,10 +186,23 @@ def _protocol(choice: ProtocolChoice) -> Protocol:
     return "ca" if choice is ProtocolChoice.ca else "pva"
 
 
-def _tell_trouble(found: Reached, code: Exit) -> None:
+def _printer(found: Reached, output: Format, elements: int, string: bool) -> pv.Printer:
+    """What shows the readings; of PVs that are not there it says so at once.
+
+    Ends the command where there are no others.
+    """
+    absent = [reading.address for reading in found.absent]
+    printer = pv.Printer([*found.addresses, *absent], output, elements, string)
+    printer.show(*found.absent)
+    if not found.addresses:
+        raise typer.Exit(Exit.FAILED)
+    return printer
+
+
+def _tell_trouble(found: Reached, printer: pv.Printer, code: Exit) -> None:
     if code == Exit.OK:
         return
-    for line in (found.trouble, *hints(found)):
+    for line in (found.trouble, *hints(found, printer.silent)):
         if line:
             terminal.err().print(line, style="yellow", markup=False)
 
@@ -201,7 +216,14 @@ COMMANDS: Final[Sequence[tuple[object, tuple[str, ...]]]] = (
             "kubectl ioc get guard/MESSAGE --protocol pva -o json",
         ),
     ),
-    (put, ("kubectl ioc put guard/mode Auto", "kubectl ioc put BL01:VAC:CLEAR 1 -n bl01")),
+    (
+        put,
+        (
+            "kubectl ioc put guard/mode Auto",
+            "kubectl ioc put guard/offset -1.5e-3",
+            "kubectl ioc put BL01:VAC:CLEAR 1 -n bl01",
+        ),
+    ),
     (monitor, ("kubectl ioc monitor guard", "kubectl ioc monitor guard/pressure --for 60")),
     (reset, ("kubectl ioc reset guard", "kubectl ioc reset guard --clear-only -n bl01")),
 )

@@ -16,6 +16,7 @@ from rich.text import Text
 from ioc_runtime.cli import terminal
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.reading import Address, Protocol, Reading, parse_address
+from ioc_runtime.cli.value_words import TakesValues
 
 if TYPE_CHECKING:
     from ioc_runtime.cli.ca_client import CaClient
@@ -81,7 +82,7 @@ def get(
 
 
 @app.command(
-    context_settings={"ignore_unknown_options": True},
+    cls=TakesValues,
     epilog=terminal.examples(
         "iocctl pv put BL01:VAC:CLEAR 1",
         "iocctl pv put BL01:VAC:mode Auto",
@@ -288,6 +289,8 @@ class Printer:
     def __init__(
         self, addresses: Sequence[Address], output: Format, elements: int, string: bool
     ) -> None:
+        self.silent = set(addresses)
+        """Those of which no value has been shown."""
         self._width = max(len(address.given) for address in addresses)
         self._json = output is Format.json
         self._elements = elements
@@ -298,6 +301,8 @@ class Printer:
         """Print them in this order."""
         for reading in readings:
             one = reading.as_string() if self._string else reading
+            if one.error is None:
+                self.silent.discard(one.address)
             if self._json:
                 print(one.as_json(), flush=True)
             elif one.error is not None:

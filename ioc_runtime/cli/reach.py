@@ -6,7 +6,7 @@ libraries look for PVs there and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -15,8 +15,10 @@ from ioc_runtime.cli.cluster import KINDS, Cluster, Object
 from ioc_runtime.cli.condition_table import mapping, row, text
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.forward import Forward
-from ioc_runtime.cli.live_values import PORTS, ask_only, prefix_of, pv_names, signal_names
-from ioc_runtime.cli.reading import Address, Protocol, parse_address
+from ioc_runtime.cli.known_names import is_absent, no_such
+from ioc_runtime.cli.live_values import PORTS, ask_only, prefix_of, pv_names
+from ioc_runtime.cli.reading import Address, Protocol, Reading, parse_address
+from ioc_runtime.cli.witness import Witness, why_no_pod
 from ioc_runtime.plugin.errors import nearest
 
 _VARIABLES: Final[Mapping[Protocol, tuple[str, str]]] = {
@@ -34,11 +36,6 @@ class Target:
     names: tuple[str, ...]
     """In full."""
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """Kind and name."""
-        return str(self.item["kind"]), str(self.item["metadata"]["name"])
-
 
 @dataclass
 class Reached:
@@ -48,6 +45,8 @@ class Reached:
     items: list[Object] = field(default_factory=list)
     """The tasks and jobs that they belong to."""
     forwards: list[Forward] = field(default_factory=list)
+    absent: list[Reading] = field(default_factory=list)
+    """Errors in the place of PVs that are surely not there; nobody asks for them."""
 
     @property
     def trouble(self) -> str:
@@ -90,15 +89,26 @@ def reach(cluster: Cluster, namespace: str, words: Sequence[str], protocol: Prot
     items = all_items(cluster, namespace)
     targets = [resolve(word, items, namespace) for word in words]
     found = Reached()
-    found.items = list({target.key: target.item for target in targets}.values())
+    names: dict[str, Object] = {}
+    for target in targets:
+        for name in target.names:
+            if is_absent(target.item, name):
+                why = no_such(target.item, name)
+                found.absent.append(Reading(parse_address(name, protocol), error=why))
+            else:
+                names[name] = target.item
+    found.items = list({_key(item): item for item in names.values()}.values())
     for item in found.items:
         pod = running_pod(cluster, item, namespace)
         name, port = pod["metadata"]["name"], port_of(pod, protocol)
         found.forwards.append(Forward(partial(cluster.dial, namespace, name, port), protocol))
     ask_only([f"127.0.0.1:{one.port}" for one in found.forwards], protocol)
-    names = dict.fromkeys(name for target in targets for name in target.names)
     found.addresses = [parse_address(name, protocol) for name in names]
     return found
+
+
+def _key(item: Object) -> tuple[str, str]:
+    return str(item["kind"]), str(item["metadata"]["name"])
 
 
 def running_pod(cluster: Cluster, item: Object, namespace: str) -> Object:
@@ -107,12 +117,14 @@ def running_pod(cluster: Cluster, item: Object, namespace: str) -> Object:
     :raises Failure: there is none that runs
     """
     name = item["metadata"]["name"]
-    pods = [pod for pod in cluster.pods(item["kind"], namespace, name) if _runs(pod)]
-    if pods:
-        return pods[-1]
-    one = row(item)
-    why = f": {one.reason}: {one.message}" if one.message else ""
-    raise Failure(f"{one.kind} {name} has no pod that runs{why}")
+    pods = cluster.pods(item["kind"], namespace, name)
+    running = [pod for pod in pods if _runs(pod)]
+    if running:
+        return running[-1]
+    witness = Witness(cluster, namespace)
+    witness.look([item])
+    why = why_no_pod(item, pods, witness.at_work(namespace))
+    raise Failure(f"{row(item).kind} {name} has no pod that runs{why}")
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:
@@ -132,19 +144,12 @@ def port_of(pod: Mapping[str, Any], protocol: Protocol) -> int:
     return PORTS[protocol]
 
 
-def hints(found: Reached) -> list[str]:
-    """For PVs that may not have answered: names that may have been meant."""
-    from ioc_runtime.spec.problem import nearest as like
-    from ioc_runtime.standard import standard_of
-
+def hints(found: Reached, silent: Collection[Address]) -> list[str]:
+    """For PVs that have not answered: names that may have been meant."""
     told = []
     for address in found.addresses:
-        for item in found.items:
-            short = address.name.removeprefix(prefix_of(item))
-            standard = (one.name for one in standard_of(str(item["kind"])))
-            known = [*signal_names(item), *standard]
-            if short == address.name or short in known:
-                continue
-            if near := like(short, known):
-                told.append(f"{item['metadata']['name']} has no PV {short} (did you mean {near}?)")
-    return told
+        owning = [item for item in found.items if address.name.startswith(prefix_of(item))]
+        if owning and address in silent:
+            item = max(owning, key=lambda one: len(prefix_of(one)))
+            told.append(no_such(item, address.name))
+    return [words for words in told if words]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from ioc_runtime.cli import terminal
@@ -24,17 +22,15 @@ from ioc_runtime.cli.cluster_options import (
     NamespaceOption,
     complete_name,
 )
-from ioc_runtime.cli.condition_table import OVER, plain, row, table
+from ioc_runtime.cli.condition_table import OVER, row
 from ioc_runtime.cli.detail import detail
 from ioc_runtime.cli.failure import Exit, Failure
-from ioc_runtime.cli.following import Following
 from ioc_runtime.cli.live_values import pv_names, read_values, server_of, split, why_unreachable
 from ioc_runtime.cli.pv import Format as ValueFormat
 from ioc_runtime.cli.pv import Printer, ProtocolChoice, ProtocolOption
 from ioc_runtime.cli.reading import Protocol
-
-REDRAW: Final = 1.0
-"""Seconds between two pictures of a table that is followed: ages go on."""
+from ioc_runtime.cli.status_watch import as_table, follow
+from ioc_runtime.cli.witness import Witness
 
 
 class Format(StrEnum):
@@ -79,17 +75,22 @@ def status(
     """Show how the tasks and jobs of a cluster are, and why.
 
     With NAME: conditions, pod, last ends, and the values of its PVs. Exit code 0 when
-    all that is not suspended is Ready, 1 when something is not, or is not there, 3
-    without a cluster.
+    all that is not suspended is Ready, 1 when something is not, is not there, or cannot be
+    known (no operator is at work, the pod has gone), 3 without a cluster.
     """
     _check(name, namespace, every, output, watch)
     cluster = Cluster(kubeconfig, context)
     place = None if every else namespace or cluster.namespace
     if watch:
-        _follow(cluster, place, name)
-    items = _find(cluster, place, name)
+        raise typer.Exit(follow(cluster, place, name))
+    found = _find(cluster, place, name)
+    witness = Witness(cluster, place)
+    witness.look(found)
+    items = [witness.believed(item) for item in found]
+    if words := witness.words(found):
+        terminal.err().print(words, style="bold yellow", markup=False)
     if output is not Format.table:
-        print(_document(items, output, single=name is not None))
+        print(_document(found, output, single=name is not None))
     elif name is None:
         _print_table(items, place)
     else:
@@ -145,63 +146,12 @@ def _print_table(items: Sequence[Object], place: str | None) -> None:
         terminal.err().print(f"there are no tasks or jobs in {where}", markup=False)
         return
     if sys.stdout.isatty():
-        terminal.out().print(_table(items, place), soft_wrap=False)
+        terminal.out().print(as_table(items, place), soft_wrap=False)
         return
     text = io.StringIO()
-    Console(width=10_000, file=text).print(_table(items, place))  # a pipe folds nothing
+    Console(width=10_000, file=text).print(as_table(items, place))  # a pipe folds nothing
     for line in text.getvalue().splitlines():
         print(line.rstrip())
-
-
-def _table(items: Sequence[Object], place: str | None) -> RenderableType:
-    return table([row(item) for item in items], datetime.now(UTC), namespaces=place is None)
-
-
-def _follow(cluster: Cluster, place: str | None, name: str | None) -> None:
-    """Show changes until a signal; never returns."""
-    following = Following(cluster, place, name)
-    following.start()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-            _draw(following, place)
-        _tell(following, place)
-    except KeyboardInterrupt:
-        pass
-    well = all(row(item).well for item in following.items.values())
-    raise typer.Exit(Exit.OK if well else Exit.FAILED)
-
-
-def _draw(following: Following, place: str | None) -> None:
-    from rich.live import Live
-
-    with Live(console=terminal.out(), auto_refresh=False) as live:
-        while True:
-            picture = _table(list(following.items.values()), place)
-            trouble = Text(following.trouble and f"old: {following.trouble}", "bold yellow")
-            live.update(Group(picture, trouble) if following.trouble else picture, refresh=True)
-            following.changed(REDRAW)
-
-
-def _tell(following: Following, place: str | None) -> None:
-    """A line with the time for each row that is not as it was."""
-    shown: dict[tuple[str, str, str], str] = {}
-    keys, trouble = sorted(following.items), ""
-    while True:
-        for key in keys:
-            item = following.items.get(key)
-            line = plain(row(item), namespaces=place is None) if item else f"{key[2]} is deleted"
-            if shown.get(key) != line:
-                _say(line)
-            shown[key] = line
-        if following.trouble not in ("", trouble):
-            _say(following.trouble)
-        trouble = following.trouble
-        keys = following.changed(REDRAW)
-
-
-def _say(line: str) -> None:
-    print(f"{datetime.now():%H:%M:%S}  {line}", flush=True)
 
 
 def _print_values(

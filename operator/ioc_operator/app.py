@@ -133,6 +133,7 @@ class Operator:
             name=self._settings.lease_name,
             identity=self._settings.identity,
             terms=self._terms,
+            namespaces=self._settings.namespaces,
         )
 
     # From start to end

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from .kube.client import Client, Object
 from .kube.errors import Conflict, KubeError, NotFound
 from .kube.resources import LEASES
+from .names import LABEL_MANAGED_BY, MANAGED_BY, NAMESPACES
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +105,16 @@ class Leader:
         name: str,
         identity: str,
         terms: Terms | None = None,
+        namespaces: Sequence[str] = (),
     ):
+        """:param namespaces: what the leader looks after; none means all, and the Lease says so"""
         self.identity = identity
         self.leading = False
         self._client, self._fence = client, fence
         self._namespace, self._name = namespace, name
+        self._marks: Object = {"labels": {LABEL_MANAGED_BY: MANAGED_BY}}
+        if namespaces:
+            self._marks["annotations"] = {NAMESPACES: ",".join(namespaces)}
         self._terms = terms or Terms()
         self._lease: Object = {}
 
@@ -215,7 +221,7 @@ class Leader:
         old = lease.get("spec") or {}
         same = old.get("holderIdentity") == holder
         version = lease.get("metadata", {}).get("resourceVersion")
-        metadata = {"name": self._name, "namespace": self._namespace}
+        metadata = {"name": self._name, "namespace": self._namespace, **self._marks}
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,

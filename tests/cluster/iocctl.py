@@ -49,6 +49,32 @@ def served(kubectl: Callable[..., str], kind: str) -> None:
             time.sleep(0.2)
 
 
+def there(kubectl: Callable[..., str], namespace: str, name: str) -> str:
+    """Makes a pod that is no more than there; its uid."""
+    labels = {"app.kubernetes.io/managed-by": "ioc-operator"}
+    pod = {
+        **{"apiVersion": "v1", "kind": "Pod"},
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"containers": [{"name": "ioc", "image": "none"}], "schedulerName": "none"},
+    }
+    kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+    return kubectl("get", "pod", name, "-n", namespace, "-o", "jsonpath={.metadata.uid}")
+
+
+def free_lease(kubectl: Callable[..., str], namespace: str) -> None:
+    """The Lease of an operator that looked after this namespace alone, and has ended."""
+    marks = {
+        "labels": {"app.kubernetes.io/managed-by": "ioc-operator"},
+        "annotations": {"ioc-operator.dev/namespaces": namespace},
+    }
+    body = {
+        **{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"},
+        "metadata": {"name": "ioc-operator", "namespace": namespace, **marks},
+        "spec": {"holderIdentity": "", "leaseDurationSeconds": 1},
+    }
+    kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+
 def putter(kubectl: Callable[..., str], namespace: str) -> Put:
     """Makes an IocTask with the status that the operator would write."""
     kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
@@ -65,6 +91,8 @@ def putter(kubectl: Callable[..., str], namespace: str) -> Put:
         kubectl("apply", "-f", "-", stdin=json.dumps(head | {"spec": spec}))
         status = task_status(known)
         status["runtime"] = known.runtime
+        if known.pod is not None:
+            status["pod"]["uid"] = there(kubectl, namespace, known.pod.name)
         patch = json.dumps({"status": status})
         kubectl(
             *("patch", "ioctask", name, "-n", namespace, "--subresource=status"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.conftest import Cluster
-from cluster.iocctl import Iocctl, Put, putter
+from cluster.iocctl import Iocctl, Put, free_lease, putter
 from cluster.rig import Rig
 from support.spawn import Spawn
 from unit.operator.views import report, view, waiting
@@ -69,6 +69,7 @@ def test_an_edit_that_no_operator_has_seen_is_not_shown_as_ready(
 
 def test_a_watch_tells_each_change_once(iocctl: Iocctl, put: Put, cluster: Cluster):
     put("guard", GOOD)
+    nothing = iocctl.start("status", "nope", "--watch", "-n", iocctl.namespace)
     watch = iocctl.start("status", "--watch", "-n", iocctl.namespace)
     watch.wait_for("task guard  Ready=True  Running  RUN  12/12")
     put("guard", view(generation=1, runtime=report(state="PAUSED")))
@@ -81,6 +82,10 @@ def test_a_watch_tells_each_change_once(iocctl: Iocctl, put: Put, cluster: Clust
     assert watch.wait(10) == 0
     paused = [line for line in watch.lines if "Paused" in line]
     assert len(paused) == 1
+    nothing.popen.send_signal(signal.SIGINT)
+    assert nothing.wait(10) == 1
+    said = f"there is no task or job 'nope' in namespace {iocctl.namespace} yet\n"
+    assert (nothing.output, nothing.errors) == ("", said)
 
 
 def test_without_a_cluster_one_sentence_says_what_is_missing(spawn: Spawn, tmp_path: Path):
@@ -133,3 +138,71 @@ def test_a_task_without_a_pod_has_no_log_and_says_why(iocctl: Iocctl, put: Put):
     code, out, err = iocctl("logs", "guard")
     assert (code, out) == (1, "")
     assert "task guard has no pod: PodMissing: there is no pod yet" in err
+
+
+def test_a_name_that_nothing_can_have_is_no_task(iocctl: Iocctl, put: Put):
+    put("guard", GOOD)
+    for words in (("status", "guard/status"), ("logs", "guard/p"), ("logs", "gurad", "-f")):
+        code, out, err = iocctl(*words)
+        assert (code, out) == (1, ""), words
+        assert f"there is no task or job '{words[1]}' in namespace {iocctl.namespace}" in err
+
+
+def test_where_no_operator_is_at_work_nothing_is_ready(
+    iocctl: Iocctl, put: Put, control_plane: Rig
+):
+    put("guard", GOOD)
+    put("pumps", BAD)
+    watch = iocctl.start("status", "--watch", "-n", iocctl.namespace)
+    watch.wait_for("task guard  Ready=True")
+    free_lease(control_plane.kubectl, iocctl.namespace)
+    said = (
+        f"no operator is at work (nobody holds the Lease {iocctl.namespace}/ioc-operator): "
+        "what follows is what was last known\n"
+    )
+    code, out, err = iocctl("status")
+    assert (code, err) == (1, said)
+    assert re.search(
+        r"^guard +task +Unknown +RUN .* NoOperator .* last known: Running$", out, re.MULTILINE
+    )
+    assert re.search(r"^pumps +task +False .* ImagePull ", out, re.MULTILINE)
+    code, out, err = iocctl("status", "guard", "--no-values")
+    assert (code, err) == (1, said)
+    assert out.startswith(f"task {iocctl.namespace}/guard  Ready Unknown  NoOperator\n")
+    code, out, err = iocctl("status", "guard", "-o", "json")
+    assert (code, err) == (1, said)
+    assert json.loads(out)["status"]["summary"]["state"] == "RUN", "the object as it is"
+    watch.wait_for("no operator is at work")
+    watch.wait_for("task guard  Ready=Unknown  NoOperator")
+    watch.popen.send_signal(signal.SIGINT)
+    assert watch.wait(10) == 1
+
+
+def test_a_status_that_speaks_of_a_pod_that_has_gone_is_not_believed(
+    spawn: Spawn, iocctl: Iocctl, put: Put, control_plane: Rig, tmp_path: Path
+):
+    put("guard", GOOD)
+    space = ("-n", iocctl.namespace)
+    control_plane.kubectl("delete", "pod", "guard-0", *space, "--force", "--grace-period=0")
+    free_lease(control_plane.kubectl, iocctl.namespace)
+    code, out, _ = iocctl("status")
+    gone = "the status speaks of pod guard-0, which is not there"
+    assert code == 1
+    assert re.search(rf"^guard +task +Unknown +Unknown .* PodGone .* {gone}$", out, re.MULTILINE)
+    code, out, err = iocctl("logs", "guard")
+    assert (code, out) == (1, "")
+    assert err == (
+        "iocctl: task guard has no pod: its status speaks of pod guard-0, which is not there; "
+        "no operator is at work\n"
+    )
+    # Who may not read Leases, but pods, is told of the pod alone.
+    control_plane.kubectl("wait", "--for=create", "serviceaccount/default", *space)
+    kinds = "--resource=pods,ioctasks.ioc-operator.dev,iocjobs.ioc-operator.dev"
+    control_plane.kubectl("create", "role", "look", "--verb=get,list", kinds, *space)
+    account = f"--serviceaccount={iocctl.namespace}:default"
+    control_plane.kubectl("create", "rolebinding", "look", "--role=look", account, *space)
+    token = control_plane.kubectl("create", "token", "default", *space).strip()
+    control_plane.write_kubeconfig(tmp_path / "eve", token)
+    code, out, err = Iocctl(spawn, tmp_path / "eve", iocctl.namespace)("status")
+    assert (code, err) == (1, "")
+    assert gone in out

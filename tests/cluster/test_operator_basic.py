@@ -43,6 +43,9 @@ def tasks(control_plane: Rig, namespace: str, start: object) -> Iterator[Tasks]:
     check_quiet(control_plane, namespace)
 
 
+OURS = ("-l", "app.kubernetes.io/managed-by=ioc-operator")
+
+
 @pytest.fixture
 def start(
     kubeconfig: Path, namespace: str, tmp_path: Path
@@ -400,6 +403,9 @@ def test_of_two_replicas_one_leads_and_a_dead_one_is_followed_within_eight_secon
     one = start(*lease).ready().leads()
     two = start(*lease).ready()
     assert two.metric("ioc_operator_leader ") == 0, "a standby is ready and does not lead"
+    found = json.loads(control_plane.kubectl("get", "lease", "-A", "-o", "json", *OURS))["items"]
+    marks = [each["metadata"]["annotations"] for each in found]
+    assert {"ioc-operator.dev/namespaces": tasks.namespace} in marks, "what status asks for"
     tasks.apply(task("a", tasks.prefix("a")))
     tasks.wait(observed, "a")
     assert two.metric('ioc_operator_api_requests_total{verb="apply') == 0

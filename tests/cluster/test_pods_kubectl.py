@@ -79,20 +79,57 @@ def test_pvs_of_a_pod_are_read_written_followed_and_reset(
     assert (code, out.splitlines()[-1]) == (
         *(0, f"{tasks.namespace}/guard: guard: 1 test, 1 passed"),
     )
-    code, out, err = ioc("get", "guard/presure", "-w", "2")
+    assert ioc("put", "guard/pressure", "-1.5e-3")[0] == 0
+    code, out, err = ioc("get", "guard/presure", "guard/pressure")
+    assert code == 1
+    assert re.search(rf"^{prefix}pressure +-0.0015 ", out)
+    assert err == f"{prefix}presure   guard has no PV presure (did you mean pressure?)\n"
+    code, out, err = ioc("bypass", "guard", "beam/door", "--end")
     assert (code, out) == (1, "")
-    assert "guard has no PV presure (did you mean pressure?)" in err
+    assert f"there is no {prefix}beam:door:BYPASS: guard has no permits" in err
+    code, out, err = ioc("logs", "guard", "--previous")
+    assert (code, out) == (1, "")
+    assert err == "kubectl-ioc: pod guard-0 has had no container before the present one\n"
+    code, out, err = ioc("status")
+    assert (code, err) == (0, ""), "an operator is at work"
     code, out, err = ioc("get", "gaurd")
     assert (code, out) == (1, "")
     assert "there is no task or job 'gaurd'" in err and "nearest: 'guard'" in err
 
     monitor = ioc.start("monitor", "guard/pressure", "-o", "json")
-    monitor.wait_for('"value": 1.0')
+    monitor.wait_for('"value": -0.0015')
     tasks.run("delete", "pod", "guard-0")
     monitor.wait_for("disconnected")
     tasks.ready("guard")
     assert ioc("put", "guard/pressure", "3")[0] == 0
     monitor.wait_for('"value": 3.0', 60)
+
+
+def test_without_an_operator_no_status_is_the_reason_for_what_it_denies(
+    operator: Operator, tasks: Tasks, ioc: Plugin
+):
+    tasks.apply(task("guard", tasks.prefix("guard")))
+    tasks.ready("guard")
+    operator.process.stop()
+    code, out, err = ioc("status")
+    assert code == 1
+    assert err.startswith("no operator is at work (nobody holds the Lease ioc-operator/")
+    assert re.search(r"^guard +task +Unknown +RUN .* NoOperator ", out, re.MULTILINE), out
+    assert ioc("get", "guard/pressure")[0] == 0, "its PVs are there all the same"
+    tasks.run("scale", "statefulset", "guard", "--replicas=0")
+    tasks.run("wait", "--for=delete", "pod/guard-0", "--timeout=60s")
+    code, out, err = ioc("get", "guard")
+    assert (code, out) == (1, "")
+    assert err == (
+        "kubectl-ioc: task guard has no pod that runs: its status speaks of pod guard-0, "
+        "which is not there; no operator is at work\n"
+    )
+    code, out, _ = ioc("status")
+    assert code == 1
+    assert re.search(r"^guard +task +Unknown +Unknown .* PodGone ", out, re.MULTILINE), out
+    tasks.run("scale", "statefulset", "guard", "--replicas=1")
+    operator.start()
+    tasks.ready("guard")
 
 
 BYPASS = """

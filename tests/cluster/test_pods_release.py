@@ -16,11 +16,13 @@ import yaml
 
 from cluster.chart import CHART
 from cluster.invariants import check
+from cluster.iocctl import Iocctl
 from cluster.pv import PvClient
 from cluster.release import NAME, NEXT, PREVIOUS, RESTRICTED, VERSION, Release, images, newer
 from cluster.rig import OPERATOR_IMAGE, RUNTIME_IMAGE, Rig
 from cluster.tasks import API, Tasks, task
 from support.promql import Page
+from support.spawn import Spawn
 
 Object = dict[str, Any]
 
@@ -283,10 +285,17 @@ def uninstalled(rolled_back: Release, life: Life) -> Release:
 
 
 def test_after_an_uninstall_tasks_go_on_and_nothing_waits_for_a_finalizer(
-    life: Life, uninstalled: Release, tasks: Tasks
+    life: Life, uninstalled: Release, tasks: Tasks, spawn: Spawn
 ):
     kinds = "clusterrole,clusterrolebinding,validatingadmissionpolicy"
     assert NAME not in uninstalled.rig.kubectl("get", kinds, "-o", "name")
+    status, until = Iocctl(spawn, uninstalled.rig.kubeconfig, SPACE), time.monotonic() + 60
+    code, out, err = status("status")
+    while not err and time.monotonic() < until:  # it may have led until a second ago
+        code, out, err = status("status")
+    assert code == 1
+    assert err.startswith("no operator is at work (nobody holds the Lease ")
+    assert re.search(r"^guard +task +Unknown +RUN .* NoOperator ", out, re.MULTILINE), out
     life.unchanged()
     held = "ioctask,iocjob,statefulset,service,configmap,job"
     for each in tasks.list(held):

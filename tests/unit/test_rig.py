@@ -17,7 +17,8 @@ import pytest
 
 import cluster.rig
 from cluster.rig import binaries, cache, components, dns, host, images, slots
-from support.spawn import Spawn
+from cluster.rig.__main__ import path_line
+from support.spawn import ROOT, Spawn
 
 PACKAGE = Path(cluster.rig.__file__).parent
 
@@ -233,3 +234,26 @@ def test_the_command_line_says_what_it_can_do():
     assert done.returncode == 0
     for command in ("up", "down", "status", "build", "exec"):
         assert f"\n    {command} " in done.stdout
+
+
+def test_the_path_has_our_own_programs_where_both_of_them_are(tmp_path: Path):
+    half, whole = tmp_path / "half", tmp_path / "whole"
+    for place, names in ((half, ("iocctl",)), (whole, ("iocctl", "kubectl-ioc"))):
+        place.mkdir()
+        for name in names:
+            (place / name).touch()
+    assert path_line(Path("/rig"), (half, whole, tmp_path)) == (
+        f"export PATH=/rig:{whole}:$PATH   # kubectl, helm, iocctl, kubectl-ioc"
+    )
+    assert path_line(Path("/rig"), (half,)) == "export PATH=/rig:$PATH   # kubectl, helm"
+
+
+def test_a_reader_that_has_gone_ends_it_quietly():
+    command = [sys.executable, "-m", "tests.cluster.rig", "down", "--name", "there-is-none"]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, cwd=ROOT, timeout=30)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import images, slots
@@ -15,16 +16,21 @@ from .host import RigError, say, step
 from .rig import Rig, build
 
 DEFAULT_NAME = "default"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command; a mistake or a missing thing is one sentence and exit code 1."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()  # here, where it is noticed that the reader has gone
+        return code
     except RigError as error:
         print(f"rig: {error}", file=sys.stderr)
-        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,13 +77,24 @@ def _up(options: argparse.Namespace) -> int:
         shutil.copyfile(kubeconfig, options.kubeconfig)
         kubeconfig = options.kubeconfig.absolute()
     print(f"export KUBECONFIG={kubeconfig}")
-    print(f"export PATH={rig.layout.binaries}:$PATH   # kubectl, helm")
+    print(path_line(rig.layout.binaries, (ROOT / ".venv" / "bin", Path(sys.executable).parent)))
     if not rig.control_plane_only:
         print(f"# images on the node: {', '.join(images.TARGETS)}")
         print(
             f"# pods and Services answer this machine; their names are known to {rig.dns_address}"
         )
     return 0
+
+
+def path_line(binaries: Path, places: Sequence[Path]) -> str:
+    """What a shell needs to find kubectl, helm, and our own programs in the first place with them.
+
+    `places` are looked at in this order; without them in any the line goes without.
+    """
+    ours = ("iocctl", "kubectl-ioc")
+    found = [place for place in places if all((place / name).exists() for name in ours)]
+    path = ":".join(map(str, [binaries, *found[:1], "$PATH"]))
+    return f"export PATH={path}   # {', '.join(['kubectl', 'helm', *(ours if found else ())])}"
 
 
 def _down(options: argparse.Namespace) -> int:

@@ -135,6 +135,13 @@ def test_without_a_cluster_each_command_says_so_in_one_sentence(
         assert said.count("\n") == 1
 
 
+def test_a_namespace_that_can_be_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]):
+    for words in (["status"], ["logs", "x"], ["get", "x"], ["put", "x/y", "1"], ["reset", "x"]):
+        assert run([*words, "-n", "a/b"], app, "kubectl ioc", "kubectl-ioc") == Exit.USAGE
+        said = capsys.readouterr().err
+        assert said == "kubectl-ioc: --namespace a/b: expected small letters, digits and '-'\n"
+
+
 def test_a_manifest_is_tested_without_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run(["test", GUARD], app, "kubectl ioc", "kubectl-ioc") == 0
     assert "2 tests, 2 passed" in capsys.readouterr().out

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ioc_runtime.cli.logs import container_of, run_of, waiting_for
+from ioc_runtime.cli.cluster import Refused
+from ioc_runtime.cli.logs import container_of, run_of, waiting_for, why_no_log
 from ioc_runtime.cli.pod_log import as_json, readable
 
 NOON = 1_772_366_400.25
@@ -110,3 +111,22 @@ def test_while_there_is_nothing_to_show_it_says_why():
         "pod guard-0 has ended with exit code 12 (Error); waiting for the next start"
     )
     assert waiting_for(pod({}, phase="Pending")) == "pod guard-0 waits: Pending"
+
+
+def test_an_error_in_the_place_of_a_log_is_a_sentence():
+    waits = pod({"waiting": {"reason": "ErrImagePull"}})
+    waits["spec"]["nodeName"] = "n0"
+
+    def why(status: int, words: str, *, previous: bool = False) -> str:
+        return why_no_log(waits, Refused(status, words), previous=previous)
+
+    none = 'previous terminated container "ioc" in pod "guard-0" not found'
+    assert why(400, none, previous=True) == (
+        "pod guard-0 has had no container before the present one"
+    )
+    waiting = 'container "ioc" in pod "guard-0" is waiting to start: trying to pull'
+    assert why(400, waiting) == "pod guard-0 waits: ErrImagePull"
+    assert why(400, "what?") == "there is no log of pod guard-0: what?"
+    assert why(500, "dial tcp: no route\x1b") == (
+        "the log of pod guard-0 cannot be had from node n0: dial tcp: no route\\x1b"
+    )
