@@ -83,6 +83,25 @@ class Request:
         return f"no connection within {timeout:g} s"
 
 
+def reads(
+    links: Sequence[Link], until: float, takers: Sequence[Callable[[Any], None]]
+) -> list[Request]:
+    """A request for each link, answered to its taker."""
+    pairs = zip(links, takers, strict=True)
+    return [Request(link, until, taker) for link, taker in pairs]
+
+
+def writes(
+    values: Sequence[tuple[Link, Any]],
+    until: float,
+    takers: Sequence[Callable[[str], None]],
+    refusal: Callable[[], str],
+) -> list[Request]:
+    """A request to write each value, answered to its taker."""
+    pairs = zip(values, takers, strict=True)
+    return [Request(link, until, taker, value, refusal) for (link, value), taker in pairs]
+
+
 class Pv(Protocol):
     """One PV of one protocol. Used in the client thread; answers may come from others."""
 
@@ -122,14 +141,13 @@ class Remote:
 
         :param until: when an answer is too late, on the monotonic clock
         """
-        pairs = zip(links, takers, strict=True)
-        requests = [Request(link, until, taker) for link, taker in pairs]
+        requests = reads(links, until, takers)
         self._thread.post(self._each, requests, False)
         return requests
 
     def write(
         self,
-        writes: Sequence[tuple[Link, Any]],
+        values: Sequence[tuple[Link, Any]],
         until: float,
         takers: Sequence[Callable[[str], None]],
         refusal: Callable[[], str],
@@ -138,8 +156,7 @@ class Remote:
 
         :param refusal: asked right before each is sent: why it must not be, or ""
         """
-        pairs = zip(writes, takers, strict=True)
-        requests = [Request(link, until, taker, value, refusal) for (link, value), taker in pairs]
+        requests = writes(values, until, takers, refusal)
         self._thread.post(self._each, requests, True)
         return requests
 

@@ -5,9 +5,9 @@ Whatever is asked for is answered at once, so that no time has to pass for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
-from ioc_runtime.epics.remote import Found, Request
+from ioc_runtime.epics.remote import Found, Request, reads, writes
 from ioc_runtime.testing.elsewhere import Elsewhere
 
 NOBODY = "no connection: the test has given this PV no value"
@@ -19,8 +19,9 @@ class ByName:
     def __init__(self, elsewhere: Elsewhere) -> None:
         self._elsewhere = elsewhere
 
-    def read(self, requests: Iterable[Request]) -> None:
-        """Answer all of them."""
+    def read(self, *asked: Any) -> list[Request]:
+        """As `Remote.read`; answered at once."""
+        requests = reads(*asked)
         for request in requests:
             pv = self._elsewhere.pvs.get(str(request.link))
             if pv is None or not pv.up or pv.sample is None:
@@ -28,9 +29,11 @@ class ByName:
             else:
                 value, severity, _ = pv.sample
                 request.done(Found(value, severity, self._elsewhere.now()))
+        return requests
 
-    def write(self, requests: Iterable[Request]) -> None:
-        """Carry out all of them."""
+    def write(self, *asked: Any) -> list[Request]:
+        """As `Remote.write`; carried out at once."""
+        requests = writes(*asked)
         for request in requests:
             pv = self._elsewhere.pvs.get(str(request.link))
             error = request.allowed()
@@ -41,6 +44,7 @@ class ByName:
                 if not error:
                     self._elsewhere.take(pv, request.value)
             request.done(error)
+        return requests
 
     def close(self, timeout: float = 0.0) -> None:
         """Nothing runs here."""

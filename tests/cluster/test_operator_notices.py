@@ -93,6 +93,24 @@ def test_a_pod_that_does_not_take_over_an_edit_is_told_again_until_it_says_so(ta
     assert notes(tasks) == notes(tasks) | {AGAIN: twice, CONFIG: second}
 
 
+def test_a_task_that_was_scaled_to_none_while_no_operator_ran_gets_its_pod_again(
+    control_plane: Rig, kubeconfig: Path, namespace: str, tmp_path: Path
+):
+    tasks = Tasks(control_plane.kubectl, namespace)
+    flags = ("--namespace", namespace, "--no-leader-election")
+    with operator(kubeconfig, tmp_path, *flags) as process:
+        process.ready()
+        tasks.apply(task("guard", tasks.prefix("guard")))
+        until(lambda: tasks.uid("guard"), "a pod")
+        assert process.stop() == 0
+    tasks.run("scale", "statefulset", "guard", "--replicas=0")
+    tasks.run("delete", "pod", "guard-0", "--grace-period=0", "--force", "--ignore-not-found")
+    tasks.gone("pod", "guard-0")
+    with operator(kubeconfig, tmp_path, *flags) as process:
+        process.ready()
+        until(lambda: tasks.uid("guard"), "a pod again")
+
+
 def test_a_pod_that_runs_what_is_wanted_is_left_alone(tasks: Tasks):
     running(tasks)
     before = notes(tasks)

@@ -1,7 +1,7 @@
 """Bring an owner's children to what is wanted: written only where they differ.
 
-Stateless but for one memory of a term as leader: who had a hand in each child when we left
-it. What somebody else changes is put right.
+Stateless but for two memories of a term as leader: what we wrote, and who had a hand in each
+child when we left it. What somebody else changes is put right.
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ class Applier:
         self._one_prepares = asyncio.Lock()
         self._rebound: dict[str, float] = {}  # by namespace, when its binding was made anew
         self._prints: dict[str, int] = {}  # by uid, as we left it
+        self._written: set[str] = set()  # uids
 
     def begin(self) -> None:
         """A new term: nothing is remembered."""
         self._prints.clear()
+        self._written.clear()
 
     def live(self, owner: Owner, wanted: Object) -> bool:
         """Whether that child is as we would write it, as far as the store knows."""
@@ -69,6 +71,10 @@ class Applier:
             and child.owner_uid == owner.uid
             and not self._meddled(child)
         )
+
+    def written(self, child: Child) -> bool:
+        """Whether we have written it in this term: then it is what it should be."""
+        return child.uid in self._written
 
     def _meddled(self, child: Child) -> bool:
         """Whether somebody has changed it since we wrote it, or first saw it in this term."""
@@ -209,6 +215,7 @@ class Applier:
         resource = CHILDREN[body["kind"]]
         child = Child.read(resource.kind, await self._client.apply(resource, body))
         self._prints[child.uid] = child.hands.print
+        self._written.add(child.uid)
         self._store.put_child(child, own=True)
 
     async def annotate(self, pod: Child, notes: Mapping[str, str]) -> None:

@@ -95,7 +95,7 @@ class TaskReconciler:
     async def _act(self, owner: Owner) -> Scene:
         wanted = self._read(owner)
         scene = Scene(owner, wanted)
-        forced = self._asked_for(owner, wanted)
+        forced = self._asked_for(owner, wanted) or self._nobody_runs(owner, wanted)
         current = self._current(owner, wanted)
         judged = None if current and not forced else judge(wanted)
         if judged is not None and judged.problems:
@@ -142,6 +142,17 @@ class TaskReconciler:
         """Whether somebody wants everything written again."""
         asked = wanted.requested_at
         return bool(asked) and asked != owner.read_status().get("lastHandledReconcileAt")
+
+    def _nobody_runs(self, owner: Owner, wanted: Wanted) -> bool:
+        """Whether there is no pod, and we have not written its StatefulSet in this term.
+
+        What somebody has taken away from it while no operator ran leaves no trace in its
+        metadata: `kubectl scale --replicas=0` is such a thing.
+        """
+        if wanted.suspend or wanted.disabled or self._pod(owner) is not None:
+            return False
+        made = self._store.child("StatefulSet", owner.key.namespace, owner.key.name)
+        return made is not None and made.owner_uid == owner.uid and not self._applier.written(made)
 
     def _default_image(self, wanted: Wanted) -> str:
         return wanted.default_image(self._settings, self._live_notes(wanted))
