@@ -58,7 +58,7 @@ def row(item: Mapping[str, Any]) -> Row:
     truth, reason, message = (text(ready.get(key)) for key in ("status", "reason", "message"))
     generation, seen = meta.get("generation"), status.get("observedGeneration")
     if not ready:
-        truth, reason, message = "Unknown", "NotSeen", "the operator has not seen it yet"
+        truth, reason, message = "Unknown", "NotSeen", "no operator has written its status"
     elif seen != generation:
         truth, reason = "Unknown", "NotSeen"
         message = f"the operator has seen generation {seen} and not yet {generation}"

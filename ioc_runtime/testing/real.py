@@ -21,7 +21,7 @@ from ioc_runtime.engine.values import BadValue, coerce
 from ioc_runtime.plan import Link, Plan, to_json
 from ioc_runtime.testing.manifest import BadTest
 from ioc_runtime.testing.processes import START, Network, NoAnswer, Talking
-from ioc_runtime.testing.real_source import Source, without_fields
+from ioc_runtime.testing.real_source import Source, as_served
 from ioc_runtime.testing.shown import Shown
 from ioc_runtime.testing.simulated import ALARM
 from ioc_runtime.testing.under_test import TaskUnderTest, UnderTest
@@ -43,12 +43,11 @@ class Real(UnderTest):
     real = True
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan = without_fields(plan)
+        self.plan = plan = as_served(plan)
         links: dict[str, tuple[Link, Any]] = {}
         for signal in (*plan.inputs, *plan.outputs):
-            for link in (signal.link, getattr(signal, "readback", None)):
-                if link is not None:
-                    links.setdefault(link.name, (link, signal))
+            if signal.link is not None:
+                links.setdefault(signal.link.name, (signal.link, signal))
         if len(links) > MOST_SOURCES:
             raise BadTest(f"--ioc-real simulates at most {MOST_SOURCES} PVs, got {len(links)}")
         self._network = Network(len(links))
@@ -107,11 +106,13 @@ class Real(UnderTest):
     def writes(self, name: str) -> list[Any]:
         """As `Simulated.writes`; waits for a write that is under way."""
         source = self._source(name)
-        if name in [s.name for s in self.plan.outputs] and self._process is not None:
+        output = next((each for each in self.plan.outputs if each.name == name), None)
+        if output is not None and self._process is not None:
             shown = self.pv(name)
+            told = shown.value if shown.valid else output.safe_value  # None: the link is not told
             until = time.monotonic() + 2.0
-            while shown.valid and source.up and time.monotonic() < until:
-                if source.written and source.written[-1] == shown.value:
+            while told is not None and source.up and time.monotonic() < until:
+                if source.written and source.written[-1] == told:
                     break
                 time.sleep(LOOK)
         return list(source.written)

@@ -65,12 +65,17 @@ class Source:
             self.sample = (line["wrote"], 0, 0)
 
 
-def without_fields(plan: Plan) -> Plan:
-    """The plan with links to fields as links to PVs of their own: `X.SEVR` is `X:SEVR`."""
+def as_served(plan: Plan) -> Plan:
+    """The plan with links that the sources can stand for.
+
+    A link to a field is one to a PV of its own: `X.SEVR` is `X:SEVR`. A readback is the PV that
+    is written to, so that it agrees, as it does simulated: there is no device to move.
+    """
     made = json.loads(to_json(plan))
     for signal in [*made.get("inputs", ()), *made.get("outputs", ())]:
-        for kind in ("link", "readback"):
-            if kind in signal:
-                name = str(signal[kind]["name"]).removesuffix(".VAL")
-                signal[kind]["name"] = name.replace(".", ":")
+        if "link" in signal:
+            name = str(signal["link"]["name"]).removesuffix(".VAL")
+            signal["link"]["name"] = name.replace(".", ":")
+        if "readback" in signal:
+            signal["readback"] = signal["link"]
     return from_json(json.dumps(made))

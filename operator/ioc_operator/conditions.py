@@ -120,7 +120,8 @@ REASONS: Final[Mapping[str, str]] = {
     PROBES_PASS: "The pod's probes pass; that is all that is known with `report.enabled: false`.",
     COMPLETED: "The run has ended with exit code 0.",
     PROGRESSING: "Its objects are being made or brought up to date.",
-    POD_MISSING: "There is no pod yet, or not any more; a controller will make one.",
+    POD_MISSING: "There is no pod yet, or not any more. Its StatefulSet or Job makes one, if it "
+    "can: the Events of that tell of a quota, a policy or an account that is in its way.",
     POD_TERMINATING: "The pod is being deleted; the next one waits until it is gone.",
     POD_ENDED: "The pod has ended as a whole (evicted, for example); another will replace it.",
     ROLLING: "The pod is of an older configuration and is about to be replaced.",

@@ -20,6 +20,27 @@ NAME: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DIGEST: Final[Schema] = {"pattern": "^(sha256:[0-9a-f]{64})?$"}
 DURATION: Final[Schema] = {"pattern": "^(([0-9]+(ms|s|m|h))+)?$"}
 NAMESPACE: Final[Schema] = {"pattern": f"^({NAME})?$", "maxLength": 63}
+_PART: Final = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_KEY: Final = f"({NAME}(\\.{NAME})*/)?{_PART}"
+_VALUE: Final = f"({_PART})?"
+_ONE: Final = (
+    rf"(!\s*{_KEY}|{_KEY}(\s*(=|==|!=)\s*{_VALUE}|\s*[<>]\s*[0-9]+"
+    rf"|\s+(in|notin)\s*\(\s*{_VALUE}(\s*,\s*{_VALUE})*\s*\))?)"
+)
+SELECTOR: Final[Schema] = {"pattern": rf"^(\s*{_ONE}\s*(,\s*{_ONE}\s*)*)?$"}
+"""As `kubectl -l` has it."""
+AMOUNTS: Final[Schema] = {
+    "type": "object",
+    "additionalProperties": {
+        "type": ["string", "number", "null"],
+        "pattern": "^[0-9]+(\\.[0-9]*)?([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?$",
+    },
+}
+RESOURCES: Final[Schema] = {
+    "type": "object",
+    "additionalProperties": False,
+    "patternProperties": {"^(requests|limits)$": AMOUNTS, "^claims$": OBJECTS},
+}
 PORT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 65535}
 MONITOR: Final[dict[str, Schema]] = {
     "namespace": NAMESPACE,
@@ -41,6 +62,7 @@ BEYOND: Final[dict[str, Schema]] = {
         "items": {"type": "string", "pattern": f"^{NAME}$", "maxLength": 63},
         "uniqueItems": True,
     },
+    "labelSelector": SELECTOR,
     "workers": {"minimum": 1, "maximum": 100},
     "leaderElection.leaseDuration": {"type": "integer", "minimum": 1, "maximum": 600},
     "leaderElection.renewDeadline": {"type": "number", "minimum": 0.5, "maximum": 600},
@@ -61,7 +83,7 @@ BEYOND: Final[dict[str, Schema]] = {
     },
     "networkPolicy.metricsFrom": OBJECTS,
     "networkPolicy.extraEgress": OBJECTS,
-    "resources": FREE,
+    "resources": RESOURCES,
     "podSecurityContext": FREE,
     "securityContext": FREE,
     "commonLabels": WORDS,
@@ -91,6 +113,8 @@ BEYOND: Final[dict[str, Schema]] = {
     "test.namespace": NAMESPACE,
     "test.labels": WORDS,
     "test.timeout": {"minimum": 10, "maximum": 3600},
+    "nameOverride": {"pattern": f"^({NAME})?$"},
+    "fullnameOverride": {"pattern": "^([a-z]([-a-z0-9]*[a-z0-9])?)?$"},
     "extraObjects": {"type": "array", "items": {"type": ["object", "string"]}},
 }
 """By path: what a default does not say."""

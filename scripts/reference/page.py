@@ -131,7 +131,8 @@ there.
 ## Reasons
 
 The first in the way, from the manifest outwards, is the reason of Ready, and of
-Reconciling or Stalled beside it.
+Reconciling or Stalled beside it. [It is not Ready, what now](../howto/trouble.md) says where
+to look and how to annotate.
 
 {reasons}
 ## Events

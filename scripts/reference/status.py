@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ioc_operator.conditions import CONDITIONS, REASONS
 from ioc_operator.status.transitions import EVENTS
 from scripts.reference.markdown import code, table
+from scripts.reference.remedies import REMEDIES
 
 
 def conditions() -> str:
@@ -15,8 +16,9 @@ def conditions() -> str:
 
 
 def reasons() -> str:
-    """Reasons of conditions."""
-    return _words("Reason", REASONS)
+    """Reasons of conditions, and what to do about each."""
+    rows = [(code(word), text, REMEDIES[word]) for word, text in REASONS.items()]
+    return table(("Reason", "Meaning", "Do"), rows)
 
 
 def events() -> str:

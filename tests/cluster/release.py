@@ -85,8 +85,9 @@ class Release:
 
     def helm(self, verb: str, *options: str, chart: Path | None = None) -> str:
         """The README's command of this verb, with options for the rig's images; all it says."""
-        found = re.findall(rf"^helm {verb} .*$", (CHART / "README.md").read_text(), re.MULTILINE)
-        [line] = found
+        readme = (CHART / "README.md").read_text()
+        [found] = re.findall(rf"^helm {verb} (?:.*\\\n)*.*$", readme, re.MULTILINE)
+        line = found.replace("\\\n", "")
         if chart:
             line = line.replace("helm/ioc-operator", str(chart), 1)
         return self.shell(" ".join([line, *(f"'{each}'" for each in options), "2>&1"]))

@@ -12,7 +12,17 @@ import pytest
 import yaml
 
 from cluster.api import Api, path_of
-from cluster.chart import CASES, CHART, HOME, RELEASE, RUNTIME_ROLE, helm, installed, rendered
+from cluster.chart import (
+    CASES,
+    CHART,
+    HOME,
+    OPERATOR,
+    RELEASE,
+    RUNTIME_ROLE,
+    helm,
+    installed,
+    rendered,
+)
 from cluster.prometheus import definitions
 from cluster.rig import Rig
 from ioc_operator.flags import parse
@@ -224,6 +234,43 @@ def test_an_upgrade_to_the_same_changes_nothing(rig_with_chart: Rig):
     assert versions() == before
 
 
+def tried(rig: Rig, *args: str) -> str:
+    """What Helm says against a command, "" if it does as it is told."""
+    command = [rig.helm(), "--kubeconfig", rig.kubeconfig, "--namespace", HOME, *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stderr if done.returncode else ""
+
+
+def test_two_releases_share_no_namespace(rig_with_kinds: Rig):
+    def watch(verb: str, release: str, *spaces: str, more: str = "") -> str:
+        crds = "crds.enabled=false" if release == "north" else "crds.enabled=true"
+        given = ",".join(each for each in (crds, more) if each)
+        only = f"watchNamespaces={json.dumps(spaces)}"
+        values = ("--reset-values",) if verb == "upgrade" else ()
+        more_args = ("--set-json", only, "--set", given)
+        return tried(rig_with_kinds, verb, release, str(CHART), *values, *more_args)
+
+    both = "each would keep the other from writing status; expected watchNamespaces"
+    theirs = f"release {RELEASE} in namespace {HOME} looks after"
+    assert f"{theirs} all namespaces, and release north would look after all namespaces" in (
+        said := watch("install", "north")
+    )
+    assert f"both have all of them, and {both}" in said
+    assert f"both have bl02, and {both}" in watch("install", "north", "bl02")
+    assert watch("upgrade", RELEASE, "bl01") == ""
+    assert f"{theirs} namespace bl01, and release north would" in watch("install", "north")
+    try:
+        assert watch("install", "north", "bl02") == ""
+        assert watch("upgrade", "north", "bl02") == ""
+        assert f"both have bl01, and {both}" in watch("upgrade", "north", "bl02", "bl01")
+        # Who says that the other may write status, knows of it.
+        known = f"admissionPolicy.exempt={{{OPERATOR}}}"
+        assert watch("upgrade", "north", "bl02", "bl01", more=known) == ""
+    finally:
+        tried(rig_with_kinds, "uninstall", "north")
+        assert watch("upgrade", RELEASE) == ""
+
+
 def test_tasks_stay_when_the_release_goes(rig_with_chart: Rig):
     api = Api(rig_with_chart)
     task = {"apiVersion": API, "kind": "IocTask", "metadata": {"name": "stays"}, "spec": {}}
@@ -234,5 +281,9 @@ def test_tasks_stay_when_the_release_goes(rig_with_chart: Rig):
         assert RELEASE not in rig_with_chart.kubectl(
             "get", "clusterrole,validatingadmissionpolicy", "-o", "name"
         )
+        said = tried(rig_with_chart, "install", "other", str(CHART))
+        assert "invalid ownership metadata" in said
+        helm(rig_with_chart, "install", "other", str(CHART), "--take-ownership")
+        helm(rig_with_chart, "uninstall", "other", "--wait")
     finally:
         helm(rig_with_chart, "install", RELEASE, str(CHART), "--take-ownership")

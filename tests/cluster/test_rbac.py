@@ -196,7 +196,8 @@ def test_an_operator_of_two_namespaces_may_do_nothing_beyond_them(rig_with_chart
     for name in ("bl10", "bl11", "elsewhere"):
         rig_with_chart.kubectl("create", "namespace", name)
     release = "two-ioc-operator"
-    options = ("--set", "watchNamespaces={bl10,bl11}", "--set", "crds.enabled=false")
+    shared = f"admissionPolicy.exempt={{{OPERATOR}}}"  # the other one has all namespaces
+    options = ("--set", f"watchNamespaces={{bl10,bl11}},crds.enabled=false,{shared}")
     helm(rig_with_chart, "install", release, str(CHART), *options)
     try:
         may = Allowed(rig_with_chart, f"system:serviceaccount:{HOME}:{release}")

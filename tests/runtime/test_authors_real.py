@@ -28,7 +28,7 @@ spec:
     back: {type: float, link: "ca://ELSE:SET"}
     point: {type: enum, states: [Low, High], value: Low}
   outputs:
-    set: {type: float, link: "ca://ELSE:SET"}
+    set: {type: float, link: "ca://ELSE:SET", readback: "pva://ELSE:SET:RBV", timeout: 0.5}
     sum: {type: float, alarms: {high: 5, hihi: 8, hysteresis: 1}}
     label: {type: string}
   transforms: [{output: sum, expression: "sum_of(trace)"}]

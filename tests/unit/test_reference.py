@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from ioc_operator.conditions import REASONS
 from ioc_runtime.engine.functions import FUNCTIONS
 from ioc_runtime.engine.grammar import FORMS, ExpressionError, Scope, parse
 from ioc_runtime.engine.terms import INPUT_ATTRIBUTES
@@ -14,6 +15,7 @@ from ioc_runtime.standard import STANDARD, TRIGGERED
 from scripts.reference.__main__ import DOCS
 from scripts.reference.expressions import EXAMPLES
 from scripts.reference.page import pages
+from scripts.reference.remedies import REMEDIES
 
 PAGES = pages()
 SCOPE = Scope(
@@ -49,6 +51,11 @@ def test_the_pages_are_what_the_code_says():
     assert there == {*PAGES} - {"reference.md"}, "make reference"
     differ = [name for name, text in PAGES.items() if (DOCS / name).read_text() != text]
     assert differ == [], "make reference"
+
+
+def test_every_reason_says_what_to_do_about_it():
+    assert [*REMEDIES] == [*REASONS], "one line for each in scripts/reference/remedies.py"
+    assert all(text == "-" or text.endswith((".", "?")) for text in REMEDIES.values())
 
 
 def test_the_index_lists_every_page():

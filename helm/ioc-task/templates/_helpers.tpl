@@ -58,3 +58,16 @@ spec: {{- toYaml $spec | nindent 2 }}
 {{- end -}}
 {{ len $names }} tasks and jobs{{ if $names }}: {{ join ", " $names }}{{ end }}. How they are:
 {{- end -}}
+
+{{- /* Refuses a name that no object can have: Helm blames one in the schema on another key. */ -}}
+{{- define "ioc-task.names" -}}
+{{- $longest := dict "tasks" 52 "jobs" 50 "configMaps" 253 -}}
+{{- range $key, $most := $longest -}}
+{{- range $name, $_ := get $.Values $key -}}
+{{- $dot := ternary "." "" (eq $key "configMaps") -}}
+{{- if or (gt (len $name) $most) (not (regexMatch (printf "^[a-z0-9]([-a-z0-9%s]*[a-z0-9])?$" $dot) $name)) -}}
+{{- fail (printf "%s.%s: expected a name of lower-case letters, digits%s and -, at most %d characters" $key $name (ternary ", ." "" (eq $key "configMaps")) (int $most)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -106,4 +106,4 @@ def test_no_reason_is_a_status_that_says_the_opposite():
     assert why_no_pod(guard(), [pod("Failed")], True) == ": pod guard-0 is Failed"
     assert why_no_pod(stalled(), [], True) == ": ImagePull: image x: not found"
     assert why_no_pod(stalled(), [], False).endswith("not found; no operator is at work")
-    assert why_no_pod({}, [], None) == ": NotSeen: the operator has not seen it yet"
+    assert why_no_pod({}, [], None) == ": NotSeen: no operator has written its status"

@@ -64,8 +64,9 @@ def test_the_example_of_the_design_becomes_the_plan_it_describes():
         Link("pva", "VAC:VALVE:STS"),
     )
     assert mean.owner == "transform"
-    (rule,) = plan.rules
-    assert (rule.outputs, rule.hold) == ({"alarm": 1, "valve": 0}, 0.5)
+    high, held = plan.rules
+    assert (high.outputs, high.hold) == ({"alarm": 1, "valve": 0}, 0.5)
+    assert (held.outputs, held.hold) == ({"valve": 0}, 0)
     assert len(plan.config_hash) == 64
 
 
