@@ -29,6 +29,9 @@ ARGO_CD: Final = "github.com/argoproj/argo-cd/v3"
 NAMES: Final = ("argocd-application-controller", "argocd-repo-server", "argocd-server")
 """What `argocd` can be called as, besides."""
 
+WRAPPERS: Final = ("git-verify-wrapper.sh",)
+"""Scripts that its image has on the path."""
+
 INSTALLATION: Final = "install.yaml"
 """Argo CD's own manifests, of the same release, beside the program."""
 
@@ -72,7 +75,7 @@ def skip_unless_asked_for() -> None:
 def program() -> Path:
     """The directory that holds `argocd` and its names; builds them if they are not cached."""
     files = sorted(path for path in MODULE.iterdir() if path.is_file())
-    return entry("argocd", key_of(MODULE, files, _ldflags(), *NAMES), _build)
+    return entry("argocd", key_of(MODULE, files, _ldflags(), *NAMES, *WRAPPERS), _build)
 
 
 def _ldflags() -> str:
@@ -92,7 +95,11 @@ def _build(directory: Path) -> None:
     with step(f"Argo CD {version()} from source (5 to 20 minutes with cold caches)"):
         run([*ALONE, "nice", *build, "-o", argocd, f"{ARGO_CD}/cmd"], env=env, cwd=MODULE)
     source = json.loads(run([go, "mod", "download", "-json", ARGO_CD], env=env, cwd=MODULE))
-    shutil.copyfile(Path(source["Dir"]) / "manifests" / INSTALLATION, directory / INSTALLATION)
+    of_release = Path(source["Dir"])
+    shutil.copyfile(of_release / "manifests" / INSTALLATION, directory / INSTALLATION)
+    for name in WRAPPERS:
+        shutil.copyfile(of_release / "hack" / name, directory / name)
+        (directory / name).chmod(0o755)
     for name in NAMES:
         (directory / name).symlink_to("argocd")
 

@@ -1,0 +1,373 @@
+"""examples/gitops, unchanged, in Argo CD itself on a cluster: `make test-argocd`.
+
+Its controller, repo-server and server run as processes on the node of a rig (docs/argocd.md).
+`git.example.org` is a Git server of the test, `registry.example.org` a registry of it; they
+hold what the repository of the example, the operator's and a release would. Each stage is a
+fixture that begins where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.argocd.program import skip_unless_asked_for, why_not
+from cluster.argocd.recorded import health
+from cluster.argocd.running import GIT, REGISTRY, ArgoCd, health_of, is_synced
+from cluster.rig import OPERATOR_IMAGE, RUNTIME_IMAGE, Rig
+from cluster.tasks import API, Tasks
+from scripts.argocd.__main__ import GROUP
+from support.git_host import GitHost, Repo, git_host
+
+skip_unless_asked_for()
+pytestmark = pytest.mark.timeout(600)
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "gitops"
+RELEASE = "0.1.0"
+"""What the example asks for."""
+APPS = ("beamlines", "ioc-operator-crds", "ioc-operator", "bl01")
+VALUES = "beamlines/bl01/values.yaml"
+
+Object = dict[str, Any]
+
+
+def task(name: str, waves: int | None = None, **spec: Any) -> Object:
+    meta: Object = {"name": name}
+    if waves is not None:
+        meta["annotations"] = {"argocd.argoproj.io/sync-wave": str(waves)}
+    given = {"prefix": f"{name.upper()}:", "inputs": {"x": {"type": "float", "value": 1.5}}}
+    return {"apiVersion": API, "kind": "IocTask", "metadata": meta, "spec": given | spec}
+
+
+class Site:
+    """Argo CD, and the repository of the beamlines that it reads."""
+
+    def __init__(self, argo_cd: ArgoCd, repo: Repo) -> None:
+        self.argo_cd, self.rig, self.repo = argo_cd, argo_cd.rig, repo
+
+    def tasks(self, namespace: str) -> Tasks:
+        return Tasks(self.rig.kubectl, namespace)
+
+    def apply(self, *manifests: Object) -> None:
+        text = yaml.safe_dump_all(manifests)
+        self.rig.kubectl("apply", "-n", "argocd", "-f", "-", stdin=text)
+
+    def edit(self, old: str, new: str) -> None:
+        """Commit an edit of the beamline's values, and let Argo CD know."""
+        text = (self.repo.checkout / VALUES).read_text()
+        assert text.count(old) == 1, old
+        self.repo.commit({VALUES: text.replace(old, new)})
+        self.argo_cd.refresh("bl01")
+
+    def application(self, name: str, *options: str) -> Object:
+        """An Application of plain manifests below `name`, else as that of the example."""
+        made: Object = yaml.safe_load((EXAMPLE / "apps" / "bl01.yaml").read_text())
+        made["metadata"]["name"] = name
+        _, source = made["spec"].pop("sources")
+        source.pop("ref")
+        made["spec"]["source"] = source | {"path": name}
+        made["spec"]["destination"]["namespace"] = name
+        made["spec"]["syncPolicy"]["syncOptions"] = ["CreateNamespace=true", *options]
+        return made
+
+    def deploy(self, name: str, *options: str, **files: list[Object]) -> None:
+        """Commit manifests below `name`, with an Application of that name."""
+        self.repo.commit(
+            {f"{name}/{file}.yaml": yaml.safe_dump_all(each) for file, each in files.items()}
+        )
+        self.apply(self.application(name, *options))
+
+    def settled(self, name: str, status: str) -> Object:
+        """Once it is Synced and of this health."""
+        return self.argo_cd.wait(name, lambda app: is_synced(app) and health_of(app) == status)
+
+    def agree(self, name: str, namespace: str) -> dict[str, str]:
+        """What Argo CD shows is what our scripts say of the objects that are there."""
+        until = time.monotonic() + 40
+        while True:
+            self.argo_cd.refresh(name)
+            shown = self.argo_cd.health(name)
+            live = self.tasks(namespace).list("ioctasks,iocjobs")
+            ours = {f"{o['kind']} {o['metadata']['name']}": health(o["kind"], o) for o in live}
+            if shown == ours:
+                return {key: said["status"] for key, said in shown.items()}
+            assert time.monotonic() < until, f"{shown}\n{ours}"
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def git(own: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
+    root = tmp_path_factory.mktemp("git") / "host"
+    with git_host(root, own.host_address, (GIT, REGISTRY), https_port=443) as host:
+        operator = host.repo("controls/ioc-operator")
+        operator.commit({f"crds/{p.name}": p.read_text() for p in (ROOT / "crds").glob("*.yaml")})
+        operator.tag(f"v{RELEASE}")
+        yield host
+
+
+@pytest.fixture(scope="module")
+def own(a_node_can_run: None) -> Iterator[Rig]:
+    if reason := why_not():
+        pytest.skip(reason)
+    with Rig.up() as rig:
+        for image in (OPERATOR_IMAGE, RUNTIME_IMAGE):
+            name = image.removeprefix("localhost/").split(":")[0]
+            tag = ["ctr", "-n", "k8s.io", "images", "tag", image, f"{REGISTRY}/{name}:{RELEASE}"]
+            rig.node_exec(tag)
+        yield rig
+
+
+@pytest.fixture(scope="module")
+def site(own: Rig, git: GitHost, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Argo CD with the entries for our kinds, in a cluster without these kinds."""
+    repo = git.repo("controls/beamlines")
+    repo.commit({str(p.relative_to(EXAMPLE)): p.read_text() for p in EXAMPLE.rglob("*.yaml")})
+    argo_cd = ArgoCd(own, tmp_path_factory.mktemp("argocd"), git).start()
+    argo_cd.know_the_kinds()
+    for chart in ("ioc-operator", "ioc-task"):
+        argo_cd.push(ROOT / "helm" / chart, RELEASE)
+    return Site(argo_cd, repo)
+
+
+@pytest.fixture(scope="module")
+def early(site: Site) -> Object:
+    """A beamline that is there before its kinds: what the first attempt has come to."""
+    site.apply(yaml.safe_load((EXAMPLE / "apps" / "project.yaml").read_text()))
+    options = ("ServerSideApply=true", "SkipDryRunOnMissingResource=true")
+    site.deploy("bl00", *options, soon=[task("soon")])
+    return site.argo_cd.wait(
+        "bl00", lambda app: app.get("status", {}).get("operationState", {}).get("retryCount")
+    )
+
+
+@pytest.fixture(scope="module")
+def example(site: Site, early: Object) -> Site:
+    """The example, from its root."""
+    site.rig.kubectl("apply", "-n", "argocd", "-f", str(EXAMPLE / "root.yaml"))
+    for name in APPS:
+        site.argo_cd.wait(name, is_synced)
+    return site
+
+
+@pytest.fixture(scope="module")
+def quiet(example: Site) -> Site:
+    """The beamline without what no test has: its gauge and its valve."""
+    gauge = 'link: "ca://VAC:GAUGE1:P", unit: mbar, precision: 9, maxAge: 5'
+    example.edit(gauge, "value: 1.0e-9, unit: mbar, precision: 9")
+    example.edit(', link: "pva://VAC:VALVE:CMD"', "")
+    example.settled("bl01", "Healthy")
+    return example
+
+
+def test_an_empty_cluster_gets_kinds_operator_and_beamline_in_this_order(example: Site):
+    apps = {name: example.argo_cd.app(name) for name in APPS}
+    made = [apps[name]["metadata"]["creationTimestamp"] for name in APPS]
+    assert made == sorted(made)
+    finished = [apps[name]["status"]["history"][0]["deployedAt"] for name in APPS[1:]]
+    assert finished == sorted(finished)
+    for name in ("ioc-operator-crds", "ioc-operator"):
+        example.argo_cd.refresh(name)
+        example.settled(name, "Healthy")
+    space = example.rig.kubectl("get", "namespace", "bl01", "-o", "yaml")
+    labels = yaml.safe_load(space)["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_beamline_before_its_kinds_tries_again_until_they_are_there(early: Object, example: Site):
+    said = early["status"]["operationState"]
+    assert said["phase"] == "Running"
+    assert "could not find the requested resource" in str(said) or "no matches" in str(said), said
+    example.settled("bl00", "Healthy")
+
+
+def test_the_beamline_of_the_example_is_degraded_for_its_gauge_and_nothing_else(example: Site):
+    example.settled("bl01", "Degraded")
+    example.tasks("bl01").wait(
+        lambda j: health("IocJob", j)["status"] == "Healthy", "ramp", "iocjob"
+    )
+    said = example.agree("bl01", "bl01")
+    assert said == {
+        "IocTask vacuum-guard": "Degraded",
+        "IocTask magnet-power": "Healthy",
+        "IocJob ramp": "Healthy",
+    }
+
+
+def test_each_state_is_shown_as_our_scripts_have_it(quiet: Site):
+    argo_cd = quiet.argo_cd
+    seen: list[str] = []
+
+    def state(status: str) -> str:
+        quiet.settled("bl01", status)
+        return quiet.agree("bl01", "bl01")["IocTask vacuum-guard"]
+
+    assert state("Healthy") == "Healthy"
+    quiet.edit("pressure > limit and mode", "presure > limit and mode")
+    assert state("Degraded") == "Degraded"
+    message = argo_cd.health("bl01")["IocTask vacuum-guard"]["message"]
+    assert message.startswith("InvalidSpec: spec.rules[0].condition: presure")
+    quiet.edit("presure > limit and mode", "pressure > limit and mode")
+    assert state("Healthy") == "Healthy"
+    # A node selector that no node meets: the pod goes, and another cannot come.
+    argo_cd.act("bl01", "IocTask", "vacuum-guard", "restart")
+    argo_cd.wait("bl01", lambda app: seen.append(health_of(app) or "") or "Progressing" in seen)
+    assert state("Healthy") == "Healthy"
+    argo_cd.act("bl01", "IocTask", "vacuum-guard", "suspend")
+    assert state("Suspended") == "Suspended"
+    argo_cd.act("bl01", "IocTask", "vacuum-guard", "resume")
+    assert state("Healthy") == "Healthy"
+
+
+def test_what_the_operator_makes_is_shown_below_its_task_and_is_not_compared(quiet: Site):
+    tree = quiet.argo_cd.tree("bl01")
+    guard = tree["IocTask vacuum-guard"]["uid"]
+    for kind in ("StatefulSet vacuum-guard", "Service vacuum-guard"):
+        assert [parent["uid"] for parent in tree[kind]["parentRefs"]] == [guard]
+    assert "Pod vacuum-guard-0" in tree
+    compared = {each["name"] for each in quiet.argo_cd.app("bl01")["status"]["resources"]}
+    assert compared == {"vacuum-guard", "magnet-power", "ramp", "ramp-code"}
+
+
+SIDES = {"bl02": (), "bl03": ("ServerSideApply=true",)}
+"""Namespaces of plain manifests, and how Argo CD applies them."""
+
+
+@pytest.fixture(scope="module")
+def plain(example: Site) -> Site:
+    """The examples of this repository as plain manifests, applied in both ways."""
+    for n, (name, options) in enumerate(SIDES.items()):
+        found = []
+        for file in ("vacuum-guard", "magnet-trend", "setpoints", "watchdog", "measure"):
+            text = (ROOT / "examples" / f"{file}.yaml").read_text()
+            found += [each for each in yaml.safe_load_all(text) if each]
+        for m, each in enumerate(found):
+            each["metadata"].pop("namespace", None)
+            if each["kind"].startswith("Ioc"):
+                each["spec"]["prefix"] = f"PLAIN{n}:{m}:"
+        example.deploy(name, *options, all=found)
+    for name in SIDES:
+        example.argo_cd.wait(name, is_synced)
+    return example
+
+
+def rests(site: Site, name: str, patience: float = 60) -> Object:
+    """The operation that is done, once no other has followed it for a while."""
+    until = time.monotonic() + patience
+    while True:
+        before = site.argo_cd.refresh(name)["status"].get("operationState")
+        time.sleep(3)
+        after: Object = site.argo_cd.app(name)["status"]["operationState"]
+        if before == after and after["phase"] == "Succeeded":
+            return after
+        assert time.monotonic() < until, (before, after)
+
+
+@pytest.mark.parametrize("name", [*SIDES, "bl01", "ioc-operator", "ioc-operator-crds"])
+def test_a_second_look_and_a_second_sync_find_nothing_to_do(quiet: Site, plain: Site, name: str):
+    argo_cd = plain.argo_cd
+    last = rests(plain, name)
+    for _ in range(3):
+        assert is_synced(argo_cd.refresh(name, hard=True))
+    assert argo_cd.diff(name) == ""
+    assert argo_cd.app(name)["status"]["operationState"] == last, "self-heal had to do something"
+    before = generations(plain, name)
+    argo_cd.cli("app", "sync", name)
+    assert is_synced(argo_cd.refresh(name, hard=True))
+    assert argo_cd.diff(name) == ""
+    assert generations(plain, name) == before
+
+
+def generations(site: Site, namespace: str) -> dict[str, int]:
+    listed = site.tasks(namespace).list("ioctasks,iocjobs")
+    return {each["metadata"]["name"]: each["metadata"]["generation"] for each in listed}
+
+
+DONE = {
+    "magnet-trend": ("IocTask", "suspend"),
+    "vacuum-guard": ("IocTask", "restart"),
+    "setpoints": ("IocTask", "reset"),
+    "measure": ("IocTask", "restart"),
+}
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_actions_are_no_difference_and_neither_self_heal_nor_a_sync_undoes_them(
+    plain: Site, name: str
+):
+    argo_cd, tasks = plain.argo_cd, plain.tasks(name)
+    last = rests(plain, name)
+    serving = "condition=Serving"
+    tasks.run("wait", f"--for={serving}", "ioctask/setpoints", "--timeout=60s", timeout=70)
+    for which, (kind, action) in DONE.items():
+        assert argo_cd.offers(name, kind, which)[action], which
+        argo_cd.act(name, kind, which, action)
+    found = {each: tasks.get(kind.lower(), each) for each, (kind, _) in DONE.items()}
+    for _ in range(3):
+        assert is_synced(argo_cd.refresh(name, hard=True))
+    assert argo_cd.diff(name) == ""
+    assert argo_cd.app(name)["status"]["operationState"] == last, "self-heal had to do something"
+    argo_cd.cli("app", "sync", name)
+    assert is_synced(argo_cd.refresh(name, hard=True))
+    for which, (kind, action) in DONE.items():
+        after = tasks.get(kind.lower(), which)
+        assert after["spec"] == found[which]["spec"]
+        notes = after["metadata"]["annotations"]
+        if action == "suspend":
+            assert after["spec"]["suspend"] is True
+        else:
+            note = f"{GROUP}/{action}edAt" if action == "restart" else f"{GROUP}/resetAt"
+            assert notes[note] == found[which]["metadata"]["annotations"][note]
+    argo_cd.act(name, "IocTask", "magnet-trend", "resume")
+    assert is_synced(argo_cd.refresh(name, hard=True))
+
+
+def test_a_suspension_is_undone_where_git_says_suspend_false(quiet: Site):
+    head = "{beamline.example.org/owner: magnets}\n    spec:\n"
+    quiet.edit(head, f"{head}      suspend: false\n")
+    quiet.settled("bl01", "Healthy")
+    tasks = quiet.tasks("bl01")
+    rests(quiet, "bl01")
+    before = generations(quiet, "bl01")["magnet-power"]
+    quiet.argo_cd.act("bl01", "IocTask", "magnet-power", "suspend")
+
+    def undone(found: Object) -> bool:
+        return found["metadata"]["generation"] == before + 2 and not found["spec"]["suspend"]
+
+    tasks.wait(undone, "magnet-power")
+
+
+def test_a_degraded_member_ends_a_beamline_that_has_waves(example: Site):
+    cut = {"x": {"type": "float", "link": "ca://NOBODY:HAS:THIS"}}
+    example.deploy(
+        "bl04", "ServerSideApply=true", all=[task("first", 0, inputs=cut), task("last", 1)]
+    )
+    app = example.argo_cd.wait(
+        "bl04", lambda app: app.get("status", {}).get("operationState", {}).get("phase") == "Failed"
+    )
+    assert "last" not in example.rig.kubectl("get", "ioctasks", "-n", "bl04")
+    assert health_of(app) == "Degraded" or health_of(app) == "Missing"
+
+
+def test_what_is_no_longer_in_git_is_pruned_with_its_pod(quiet: Site):
+    quiet.edit("  magnet-power:\n", "  magnet-power:\n    enabled: false\n")
+    quiet.tasks("bl01").gone("ioctask", "magnet-power")
+    quiet.tasks("bl01").gone("pod", "magnet-power-0")
+    quiet.settled("bl01", "Healthy")
+
+
+def test_deleting_applications_takes_the_tasks_and_leaves_the_kinds(plain: Site):
+    kubectl = plain.rig.kubectl
+    delete = ("delete", "application", "-n", "argocd", "--timeout=60s")
+    kubectl(*delete, "bl02", timeout=70)
+    assert plain.tasks("bl02").list("ioctasks,iocjobs,statefulsets") == []
+    kubectl(*delete, "beamlines", timeout=70)
+    kubectl(*delete, "ioc-operator-crds", timeout=70)
+    time.sleep(2)
+    assert "ioctasks" in kubectl("get", "crd")
+    assert plain.tasks("bl01").list("ioctasks")
