@@ -196,3 +196,33 @@ def test_without_our_entries_it_knows_nothing_of_the_kinds(tmp_path: Path):
         lambda: argo_cd.told("list-actions", recorded(TASK, "running")),
     ]
     assert all("not configured" in ask() for ask in asked)
+
+
+def test_its_roles_know_the_actions_by_the_names_of_the_documentation(tmp_path: Path):
+    policy, kubeconfig = tmp_path / "policy.csv", tmp_path / "kubeconfig"
+    action = f"action/{GROUP}/{TASK}/reset"
+    policy.write_text(f"p, role:shift, applications, {action}, beamlines/*, allow\n")
+    # It wants to know a cluster, and then has nothing to ask of it.
+    config = {
+        "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "none", "user": {"token": "none"}}],
+        "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+        "current-context": "none",
+    }
+    kubeconfig.write_text(json.dumps(config))
+
+    def may(action: str) -> str:
+        command = [program() / "argocd", "admin", "settings", "rbac", "can", "role:shift", action]
+        done = subprocess.run(
+            [*command, "applications", "beamlines/bl01", "--policy-file", policy],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"KUBECONFIG": str(kubeconfig)},
+            timeout=60,
+            check=False,
+        )
+        return done.stdout.strip() or done.stderr
+
+    assert may(action) == "Yes"
+    assert may(f"action/{GROUP}/{TASK}/suspend") == "No"

@@ -90,6 +90,11 @@ class ArgoCd:
         file = str(TARGET / "argocd-cm.yaml")
         self.rig.kubectl("patch", "configmap", "argocd-cm", *SPACE, "--patch-file", file)
 
+    def set(self, key: str, text: str) -> None:
+        """Put another entry into argocd-cm."""
+        patch = json.dumps({"data": {key: text}})
+        self.rig.kubectl("patch", "configmap", "argocd-cm", *SPACE, "--type=merge", "-p", patch)
+
     def _account(self, name: str) -> str:
         token = self.rig.kubectl("create", "token", name, *SPACE, "--duration=24h")
         path = self._directory / f"{name}.kubeconfig"
