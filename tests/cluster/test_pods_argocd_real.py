@@ -65,10 +65,13 @@ class Site:
         self.repo.commit({VALUES: text.replace(old, new)})
         self.argo_cd.refresh("bl01")
 
-    def application(self, name: str, *options: str, retries: int | None = None) -> Object:
+    def application(
+        self, name: str, *options: str, retries: int | None = None, compare: str = ""
+    ) -> Object:
         """An Application of plain manifests below `name`, else as that of the example."""
         made: Object = yaml.safe_load((EXAMPLE / "apps" / "bl01.yaml").read_text())
         made["metadata"]["name"] = name
+        made["metadata"]["annotations"] = {"argocd.argoproj.io/compare-options": compare}
         _, source = made["spec"].pop("sources")
         source.pop("ref")
         made["spec"]["source"] = source | {"path": name}
@@ -78,10 +81,10 @@ class Site:
             made["spec"]["syncPolicy"]["retry"]["limit"] = retries
         return made
 
-    def deploy(self, name: str, found: list[Object], *options: str, retries: int | None = None):
+    def deploy(self, name: str, found: list[Object], *options: str, **others: Any) -> None:
         """Commit manifests below `name`, with an Application of that name."""
         self.repo.commit({f"{name}/all.yaml": yaml.safe_dump_all(found)})
-        self.apply(self.application(name, *options, retries=retries))
+        self.apply(self.application(name, *options, **others))
 
     def settled(self, name: str, status: str) -> Object:
         """Once it is Synced and of this health."""
@@ -244,6 +247,26 @@ def test_each_state_is_shown_as_our_scripts_have_it(quiet: Site):
     assert quiet.tasks("bl01").get("iocjob", "ramp")["status"]["run"]["number"] == 2
 
 
+def test_a_message_that_changes_under_the_same_word_comes_with_the_next_refresh(example: Site):
+    links = {"near": "ca://SOURCE:x", "far": "ca://NOBODY:HAS:THIS"}
+    inputs = {name: {"type": "float", "link": link} for name, link in links.items()}
+    network = {"nameServers": ["source.bl09.svc.cluster.local"]}
+    example.deploy("bl09", [task("source")])
+    example.settled("bl09", "Healthy")
+    example.deploy("bl10", [task("reader", inputs=inputs, network=network)])
+    example.argo_cd.wait("bl10", is_synced)
+
+    def says(message: str) -> None:
+        said = {"status": "Degraded", "message": f"Disconnected: {message}"}
+        reader = example.tasks("bl10")
+        reader.wait(lambda found: health("IocTask", found) == said, "reader")
+        example.agree("bl10", "bl10")
+
+    says("1 of 2 not connected: far")
+    example.argo_cd.act("bl09", "IocTask", "source", "suspend")
+    says("2 of 2 not connected: far, near")
+
+
 def test_what_the_operator_makes_is_shown_below_its_task_and_is_not_compared(quiet: Site):
     tree = quiet.argo_cd.tree("bl01")
     guard = tree["IocTask vacuum-guard"]["uid"]
@@ -254,14 +277,18 @@ def test_what_the_operator_makes_is_shown_below_its_task_and_is_not_compared(qui
     assert compared == {"vacuum-guard", "magnet-power", "ramp", "ramp-code"}
 
 
-SIDES = {"bl02": (), "bl03": ("ServerSideApply=true",)}
-"""Namespaces of plain manifests, and how Argo CD applies them."""
+SIDES = {
+    "bl02": ((), ""),
+    "bl03": (("ServerSideApply=true",), ""),
+    "bl08": (("ServerSideApply=true",), "ServerSideDiff=true"),
+}
+"""Namespaces of plain manifests, and how Argo CD applies and compares them."""
 
 
 @pytest.fixture(scope="module")
 def plain(example: Site) -> Site:
-    """The examples of this repository as plain manifests, applied in both ways."""
-    for n, (name, options) in enumerate(SIDES.items()):
+    """The examples of this repository as plain manifests, applied in each way."""
+    for n, (name, (options, compare)) in enumerate(SIDES.items()):
         found = []
         for file in ("vacuum-guard", "magnet-trend", "setpoints", "watchdog", "measure"):
             text = (ROOT / "examples" / f"{file}.yaml").read_text()
@@ -270,7 +297,7 @@ def plain(example: Site) -> Site:
             each["metadata"].pop("namespace", None)
             if each["kind"].startswith("Ioc"):
                 each["spec"]["prefix"] = f"PLAIN{n}:{m}:"
-        example.deploy(name, found, *options)
+        example.deploy(name, found, *options, compare=compare)
     for name in SIDES:
         example.argo_cd.wait(name, is_synced)
     return example
