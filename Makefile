@@ -25,7 +25,7 @@ test: $(STAMP)  ## all tests, with the coverage floor; those on a cluster where 
 	@$(BIN)/python -m scripts.suite
 
 test-argocd: $(STAMP)  ## with Argo CD itself, which it builds: 5-20 min once
-	@IOC_TEST_ARGOCD=1 $(BIN)/python -m pytest -q $(wildcard tests/cluster/test_argocd_real*.py)
+	@IOC_TEST_ARGOCD=1 $(BIN)/python -m pytest -q $(wildcard tests/cluster/test_*argocd_real*.py)
 
 check: lint types contracts docs test  ## what CI runs
 

@@ -32,7 +32,7 @@ from scripts.argocd.__main__ import GROUP, TARGET
 from scripts.argocd.lua import act
 
 skip_unless_asked_for()
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("argo_cd_program")]
 
 Object = dict[str, Any]
 ONE_BY_ONE = pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from scripts.argocd.__main__ import GROUP
 from support.git_host import GitHost, Repo, git_host
 
 skip_unless_asked_for()
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("argo_cd_program")]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "gitops"
