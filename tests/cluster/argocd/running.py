@@ -15,6 +15,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +83,10 @@ class ArgoCd:
         made = "\n---\n".join(json.dumps(each) for each in found if each["kind"] in INSTALLED)
         server_side = ("apply", "--server-side", *SPACE, "-f", "-")
         self.rig.kubectl(*server_side, stdin=made)
+        # Its server ends where there are none, and here nobody starts it again.
+        for kind in ("applications", "appprojects"):
+            path = f"/apis/argoproj.io/v1alpha1/{kind}"
+            self._until(partial(self.rig.api_get, path), f"{kind} are not served")
         access = {"url": f"https://{GIT}", "type": "git", **self._git.credentials}
         self.rig.kubectl(*server_side, stdin=json.dumps(secret("git", "repo-creds", access)))
 
