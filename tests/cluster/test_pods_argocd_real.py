@@ -18,7 +18,7 @@ import yaml
 
 from cluster.argocd.program import skip_unless_asked_for, why_not
 from cluster.argocd.recorded import health
-from cluster.argocd.running import GIT, REGISTRY, ArgoCd, health_of, is_synced
+from cluster.argocd.running import GIT, REGISTRY, ArgoCd, health_of, is_synced, operation
 from cluster.rig import OPERATOR_IMAGE, RUNTIME_IMAGE, Rig
 from cluster.tasks import API, Tasks
 from scripts.argocd.__main__ import GROUP
@@ -203,7 +203,7 @@ def test_a_beamline_before_its_kinds_tries_again_until_they_are_there_or_gives_u
     example.argo_cd.refresh("bl05")
     gone = operation(example.argo_cd.app("bl05"))
     assert gone == operation(early["bl05"]), "after its last attempt it waits for a person"
-    example.argo_cd.cli("app", "sync", "bl05")
+    assert example.argo_cd.sync("bl05")["phase"] == "Succeeded"
     example.settled("bl05", "Healthy")
 
 
@@ -303,12 +303,6 @@ def plain(example: Site) -> Site:
     return example
 
 
-def operation(app: Object) -> Object:
-    """The last sync, or the present one."""
-    found: Object = app.get("status", {}).get("operationState", {})
-    return found
-
-
 def rests(site: Site, name: str, patience: float = 60) -> Object:
     """The operation that is done, once no other has followed it for a while."""
     until = time.monotonic() + patience
@@ -330,7 +324,7 @@ def test_a_second_look_and_a_second_sync_find_nothing_to_do(quiet: Site, plain: 
     assert argo_cd.diff(name) == ""
     assert operation(argo_cd.app(name)) == last, "self-heal had to do something"
     before = generations(plain, name)
-    argo_cd.cli("app", "sync", name)
+    assert argo_cd.sync(name)["phase"] == "Succeeded"
     assert is_synced(argo_cd.refresh(name, hard=True))
     assert argo_cd.diff(name) == ""
     assert generations(plain, name) == before
@@ -365,7 +359,7 @@ def test_actions_are_no_difference_and_neither_self_heal_nor_a_sync_undoes_them(
         assert is_synced(argo_cd.refresh(name, hard=True))
     assert argo_cd.diff(name) == ""
     assert operation(argo_cd.app(name)) == last, "self-heal had to do something"
-    argo_cd.cli("app", "sync", name)
+    assert argo_cd.sync(name)["phase"] == "Succeeded"
     assert is_synced(argo_cd.refresh(name, hard=True))
     for which, (kind, action) in DONE.items():
         after = tasks.get(kind.lower(), which)
@@ -408,8 +402,7 @@ def test_where_applications_have_a_health_a_suspended_beamline_holds_up_later_wa
     """Without one no wave waits, and the last wave never does."""
     script = "if obj.status == nil then return {} end\nreturn obj.status.health or {}\n"
     example.argo_cd.set("resource.customizations.health.argoproj.io_Application", script)
-    suspended = [task("resting", suspend=True)]
-    example.repo.commit({"bl06/all.yaml": yaml.safe_dump_all(suspended)})
+    example.repo.commit({"bl06/all.yaml": yaml.safe_dump(task("resting", suspend=True))})
     members = []
     for n, name in enumerate(("bl06", "bl07")):
         member = example.application(name)
@@ -424,8 +417,10 @@ def test_where_applications_have_a_health_a_suspended_beamline_holds_up_later_wa
     example.argo_cd.wait("second-root", lambda app: operation(app).get("message") == waits)
     example.settled("bl06", "Suspended")
     assert "bl07" not in example.rig.kubectl("get", "applications", "-n", "argocd")
-    example.argo_cd.act("bl06", "IocTask", "resting", "resume")
+    example.repo.commit({"bl06/all.yaml": yaml.safe_dump(task("resting"))})
+    example.argo_cd.refresh("bl06")
     example.argo_cd.wait("second-root", lambda app: operation(app).get("phase") == "Succeeded")
+    example.settled("bl07", "Degraded")  # its PV has the name of that in bl06
 
 
 def test_what_is_no_longer_in_git_is_pruned_with_its_pod(quiet: Site):

@@ -206,6 +206,17 @@ class ArgoCd:
         self.cli("app", "get", name, "--hard-refresh" if hard else "--refresh")
         return self.app(name)
 
+    def sync(self, name: str) -> Object:
+        """Have it applied once more, whatever it finds; the operation, when it is over."""
+        before = operation(self.app(name)).get("startedAt")
+        self.cli("app", "sync", name, "--async")
+
+        def over(app: Object) -> bool:
+            now = operation(app)
+            return now.get("startedAt") != before and now.get("phase") not in (None, "Running")
+
+        return operation(self.wait(name, over))
+
     def diff(self, name: str) -> str:
         """What a sync would change, as its command line shows it; "" for nothing."""
         return self.cli("app", "diff", name, "--refresh", "--exit-code=false")
@@ -248,6 +259,12 @@ def secret(name: str, kind: str, data: dict[str, str]) -> Object:
         },
         "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
     }
+
+
+def operation(app: Object) -> Object:
+    """The last sync, or the present one."""
+    found: Object = app.get("status", {}).get("operationState", {})
+    return found
 
 
 def is_synced(app: Object) -> bool:
