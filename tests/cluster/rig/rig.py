@@ -213,11 +213,6 @@ class Rig:
         options = {"capture_output": True, "text": True, "check": True, "timeout": 60} | options
         return subprocess.run(self.inside(argv), **options)
 
-    def add(self, name: str, argv: Sequence[str | Path]) -> None:
-        """Start a program beside its own, on the node; it ends with the rig."""
-        words, log = [str(word) for word in argv], str(self.layout.log(name))
-        self._ask(do="start", name=name, argv=words, log=log)
-
     def api_get(self, path: str, timeout: float = 5.0) -> bytes:
         """The body of a GET as administrator; urllib's errors when it fails."""
         request = urllib.request.Request(
