@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 AUDIT := $(VENV)-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts format bench bench-peer bench-plugins bench-cluster docs reference crds schema chart argocd lock clean \
+.PHONY: help setup demo test test-argocd check lint types contracts format bench bench-peer bench-plugins bench-cluster docs reference crds schema chart argocd lock clean \
 	cluster cluster-down
 
 help:  ## say what there is
@@ -23,6 +23,9 @@ demo: $(STAMP)  ## a simulated vacuum station and a task that guards it, < 30 s
 # Properties are tried with fewer cases than in CI unless IOC_TEST_THOROUGH=1.
 test: $(STAMP)  ## all tests, with the coverage floor; those on a cluster where one can run
 	@$(BIN)/python -m scripts.suite
+
+test-argocd: $(STAMP)  ## with Argo CD itself, which it builds: 5-20 min once
+	@IOC_TEST_ARGOCD=1 $(BIN)/python -m pytest -q $(wildcard tests/cluster/test_*argocd_real*.py)
 
 check: lint types contracts docs test  ## what CI runs
 

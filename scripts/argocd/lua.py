@@ -40,7 +40,7 @@ def run(script: str, obj: Object) -> Any:
 
 
 def act(script: str, obj: Object) -> Object:
-    """The object after an action, mended where Lua cannot tell an empty map from a list."""
+    """The object after an action, mended as Argo CD does it: Lua has one kind of empty table."""
     changed: Object = _as_before(run(script, copy.deepcopy(obj)), obj)
     return changed
 
@@ -76,13 +76,14 @@ def _from_lua(value: Any) -> Any:
 
 
 def _as_before(new: Any, old: Any) -> Any:
+    """Argo CD makes maps of empty lists again, but not of those that are elements of a list."""
     if isinstance(new, dict) and isinstance(old, dict):
-        return {
-            key: _as_before(value, old[key]) if key in old else value for key, value in new.items()
-        }
-    if new == [] and isinstance(old, dict):
-        return old
+        return {key: _value_as_before(value, old.get(key)) for key, value in new.items()}
     if isinstance(new, list) and isinstance(old, list):
         both = zip(new, old, strict=False)
         return [_as_before(*pair) for pair in both] + new[len(old) :]
     return new
+
+
+def _value_as_before(new: Any, old: Any) -> Any:
+    return {} if new == [] and isinstance(old, dict) else _as_before(new, old)

@@ -11,6 +11,7 @@
 | `operator` | an operator of the checkout that leads in `rig`, with the shipped role |
 | `tasks` | a new namespace of `rig` to apply tasks in; its invariants are checked at the end |
 | `host`, `repo` | a Git host that pods can reach, and a repository on it with a plugin in `guard` |
+| `argo_cd_program` | Argo CD's program, built in minutes where it is not there yet |
 | `namespace` | a new namespace in `rig` if the test has that, else in `cluster` |
 
 With `IOC_TEST_KUBECONFIG` the tests use that cluster and stay within namespaces of
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.argocd.program import program
 from cluster.from_git import CODE
 from cluster.invariants import check
 from cluster.operator_process import install
@@ -54,18 +56,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the tests to come need: it takes minutes once, and no test is to blame."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly:
+        return
     node = bool(wanted & {"rig", "a_node_can_run"})
-    watched = "prometheus_programs" in wanted
-    if session.config.option.collectonly or given() or not wanted & NEEDS_BUILDING:
-        return
-    if why_not(node=node):
-        return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     # What fails here fails again, and is reported, where a test asks for it.
     with capture.global_and_fixture_disabled(), suppress(RigError):
-        build(node=node)
-        if watched:
-            programs()
+        if not given() and wanted & NEEDS_BUILDING and not why_not(node=node):
+            build(node=node)
+            if "prometheus_programs" in wanted:
+                programs()
+        if "argo_cd_program" in wanted:
+            program()
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,12 @@ def a_rig_can_run() -> None:
 def a_node_can_run() -> None:
     """For tests that bring up clusters with a node of their own."""
     skip_unless_a_rig_can_run(node=True)
+
+
+@pytest.fixture(scope="session")
+def argo_cd_program() -> Path:
+    """The directory of Argo CD's program: only in tests that somebody has asked for."""
+    return program()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -109,8 +109,11 @@ class Repo:
 class GitHost:
     """Repositories and the two servers."""
 
-    def __init__(self, root: Path, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, root: Path, address: str = "127.0.0.1", names: Sequence[str] = (), https_port: int = 0
+    ) -> None:
         self.root, self.address = root, address
+        self._names, self._https_port = names, https_port
         self.repositories = root / "repositories"
         self.repositories.mkdir(parents=True)
         self.https: _Https | None = None
@@ -125,7 +128,7 @@ class GitHost:
 
     def start(self) -> None:
         """Serve, on ports of the system's choice, or again on those of before."""
-        https_port = self.https.port if self.https else 0
+        https_port = self.https.port if self.https else self._https_port
         ssh_port = self.ssh.port if self.ssh else 0
         self.https = _Https(self, https_port)
         self.ssh = _Sshd(self, ssh_port)
@@ -147,7 +150,7 @@ class GitHost:
 
     def token_files(self) -> dict[str, str]:
         """What a Secret for https holds."""
-        return {"username": USER, "password": TOKEN, "ca.crt": self.ca.read_text()}
+        return self.credentials | {"ca.crt": self.ca.read_text()}
 
     def key_files(self) -> dict[str, str]:
         """What a Secret for ssh holds."""
@@ -158,18 +161,31 @@ class GitHost:
             "known_hosts": f"{host} {self.ssh.public_key}\n",
         }
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        """User and password for https."""
+        return {"username": USER, "password": TOKEN}
+
+    @property
+    def certificate(self) -> tuple[Path, Path]:
+        """The certificate, which is its own authority, and its key."""
+        return self.ca, self.root / "tls.key"
+
     def _certificate(self) -> None:
-        name = f"subjectAltName=IP:{self.address},IP:127.0.0.1,DNS:localhost"
+        names = ["IP:127.0.0.1", *(f"DNS:{name}" for name in ("localhost", *self._names))]
+        called = f"subjectAltName=IP:{self.address},{','.join(names)}"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        command += ["-subj", "/CN=git", "-addext", name]
+        command += ["-subj", "/CN=git", "-addext", called]
         command += ["-keyout", str(self.root / "tls.key"), "-out", str(self.ca)]
         subprocess.run(command, check=True, capture_output=True)
 
 
 @contextmanager
-def git_host(root: Path, address: str = "127.0.0.1") -> Iterator[GitHost]:
-    """A host that serves until the block ends."""
-    host = GitHost(root, address)
+def git_host(
+    root: Path, address: str = "127.0.0.1", names: Sequence[str] = (), https_port: int = 0
+) -> Iterator[GitHost]:
+    """A host that serves until the block ends; `names` are what it may be called besides."""
+    host = GitHost(root, address, names, https_port)
     with orphans_reaped(0.5):
         try:
             host.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from cluster.argocd.program import version as argo_cd
 from ioc_runtime import plan, state
 from ioc_runtime.engine import recording
 from scripts.crds.definition import GROUP, KINDS, definition
@@ -49,6 +50,10 @@ def test_kubernetes_and_helm_are_those_of_the_chart_and_the_rig():
     assert re.search(rf"^\s*k8s.io/kubernetes v{re.escape(tested)}\.", go_mod, re.MULTILINE)
     helm = cells("Helm")[1]
     assert re.search(rf"^\s*helm.sh/helm/v3 v{re.escape(helm)}\.", go_mod, re.MULTILINE)
+
+
+def test_argo_cd_is_the_release_that_the_page_of_it_names():
+    assert f"in Argo CD itself, {argo_cd()}, on" in (ROOT / "docs" / "argocd.md").read_text()
 
 
 def test_pythons_are_those_of_the_package():
