@@ -63,11 +63,11 @@ def _heard() -> Iterator[list[str]]:
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     root = logging.getLogger()
-    root.addHandler(handler)
+    before, root.handlers = root.handlers, [handler]
     try:
         yield said
     finally:
-        root.removeHandler(handler)
+        root.handlers = before
 
 
 def _files(kubeconfig: Path | None) -> str:
