@@ -132,7 +132,10 @@ def monitor(
 
 def reset(
     task: Annotated[
-        str, typer.Argument(metavar="TASK", help="A task.", autocompletion=complete_name)
+        str,
+        typer.Argument(
+            metavar="TASK", help="A task, or a job that runs.", autocompletion=complete_name
+        ),
     ],
     clear: Annotated[
         bool, typer.Option("--clear-only", help="Latches only; leave counters and connections.")
@@ -142,15 +145,15 @@ def reset(
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
-    """Release the latches of a task whose cause is gone, and set its counters to 0.
+    """Release the latches of a task or job whose cause is gone, and set its counters to 0.
 
     Puts 1 to RESET, or to CLEAR, and says what MESSAGE answers. Exit code 1 if a latch stays.
     """
     cluster = Cluster(kubeconfig, context)
     place = namespace or cluster.namespace
     item = resolve(task, all_items(cluster, place), place).item
-    if item["kind"] != "IocTask" or item["metadata"]["name"] != task:
-        raise Failure(f"{task}: expected the name of a task; jobs have no RESET", Exit.USAGE)
+    if item["metadata"]["name"] != task:
+        raise Failure(f"{task}: expected the name of a task or job", Exit.USAGE)
     command = "CLEAR" if clear else "RESET"
     found = reach(cluster, place, [f"{task}/{command}", f"{task}/MESSAGE"], "ca")
     button, message = found.addresses

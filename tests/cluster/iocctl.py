@@ -50,7 +50,10 @@ def served(kubectl: Callable[..., str], kind: str) -> None:
 
 
 def there(kubectl: Callable[..., str], namespace: str, name: str) -> str:
-    """Makes a pod that is no more than there; its uid."""
+    """The uid of a pod; where there is none, one is made that is no more than there."""
+    asked = ("get", "pod", name, "-n", namespace, "-o", "jsonpath={.metadata.uid}")
+    if uid := kubectl(*asked, "--ignore-not-found"):
+        return uid
     labels = {"app.kubernetes.io/managed-by": "ioc-operator"}
     pod = {
         **{"apiVersion": "v1", "kind": "Pod"},
@@ -58,7 +61,7 @@ def there(kubectl: Callable[..., str], namespace: str, name: str) -> str:
         "spec": {"containers": [{"name": "ioc", "image": "none"}], "schedulerName": "none"},
     }
     kubectl("apply", "-f", "-", stdin=json.dumps(pod))
-    return kubectl("get", "pod", name, "-n", namespace, "-o", "jsonpath={.metadata.uid}")
+    return kubectl(*asked)
 
 
 def free_lease(kubectl: Callable[..., str], namespace: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from cluster.rig import Rig
 from cluster.running import Operator
-from cluster.tasks import Tasks, task
+from cluster.tasks import API, Tasks, of, task
 from ioc_runtime.cli.cluster import Cluster
 from support.spawn import ROOT, Spawn, Spawned
 
@@ -127,9 +127,21 @@ def test_without_an_operator_no_status_is_the_reason_for_what_it_denies(
     code, out, _ = ioc("status")
     assert code == 1
     assert re.search(r"^guard +task +Unknown +Unknown .* PodGone ", out, re.MULTILINE), out
-    tasks.run("scale", "statefulset", "guard", "--replicas=1")
     operator.start()
     tasks.ready("guard")
+
+
+FOREVER = (
+    "from ioc_runtime import JobBase\nclass Run(JobBase):\n    def execute(self): self.sleep(60)\n"
+)
+
+
+def test_a_job_that_runs_is_reset_as_a_task_is(operator: Operator, tasks: Tasks, ioc: Plugin):
+    spec = {"prefix": tasks.prefix("ramp"), "plugin": {"inline": {"files": {"run.py": FOREVER}}}}
+    tasks.apply({"apiVersion": API, "kind": "IocJob", "metadata": {"name": "ramp"}, "spec": spec})
+    tasks.wait(lambda found: of(found, "Serving").get("status") == "True", "ramp", "iocjob")
+    said = f"{tasks.prefix('ramp')}RESET is done; there was nothing to release\n"
+    assert ioc("reset", "ramp") == (0, said, "")
 
 
 BYPASS = """

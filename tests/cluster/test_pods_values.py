@@ -24,6 +24,8 @@ def test_values_and_logs_come_from_the_pod(spawn: Spawn, rig: Rig, namespace: st
     serving["metadata"]["labels"] |= {
         **{"app.kubernetes.io/instance": "guard", "ioc-operator.dev/kind": "IocTask"}
     }
+    # An operator that has ended leaves its Lease, and a status would not be believed.
+    rig.kubectl("delete", "lease", "-A", "-l", "app.kubernetes.io/managed-by=ioc-operator")
     rig.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(made))
     putter(rig.kubectl, namespace)("guard", view(generation=1, pod=pod(name="guard")))
     rig.kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", namespace, "--timeout=40s")
