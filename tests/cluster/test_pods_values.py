@@ -22,7 +22,9 @@ def test_values_and_logs_come_from_the_pod(spawn: Spawn, rig: Rig, namespace: st
     )
     serving = made["items"][2]
     serving["metadata"]["labels"] |= {
-        **{"app.kubernetes.io/instance": "guard", "ioc-operator.dev/kind": "IocTask"}
+        "app.kubernetes.io/instance": "guard",
+        "app.kubernetes.io/managed-by": "ioc-operator",
+        "ioc-operator.dev/kind": "IocTask",
     }
     # An operator that has ended leaves its Lease, and a status would not be believed.
     rig.kubectl("delete", "lease", "-A", "-l", "app.kubernetes.io/managed-by=ioc-operator")
