@@ -27,6 +27,8 @@ from ioc_runtime.plugin.errors import nearest
 SETTLED: Final = 1.5
 """Seconds for the record to take a bypass into force; it is on stable storage before that."""
 LOOK: Final = 0.05
+BEHIND: Final = 5.0
+"""Seconds that may have gone of a bypass when we look at what is left."""
 
 
 def bypass(
@@ -70,16 +72,16 @@ def bypass(
     records = Records(*found.addresses, timeout=timeout)
     if records.left() is None:
         raise Failure(f"{prefix_of(item)}{base} does not answer: {_why(item, permit, name)}")
-    if end or seconds is not None:
-        records.ask(0.0 if end else seconds or 0.0, reason)
+    asked = 0.0 if end else seconds
+    if asked is not None:
+        records.ask(asked, reason)
     left, words = records.left() or 0.0, f"{task}: {condition}"
     if left > 0:
         print(f"{words} is bypassed for {left:.0f} s: {records.reason()}")
     else:
-        asked = seconds is not None
-        print(f"{words} is not bypassed" + (f": {records.message()}" if asked else ""))
-    refused = end if left > 0 else seconds is not None
-    raise typer.Exit(Exit.FAILED if refused else Exit.OK)
+        print(f"{words} is not bypassed")
+    if asked is not None and not is_as_asked(left, asked):
+        raise Failure(f"it is not as asked, {asked:g} s: {records.message()}")
 
 
 def _check(seconds: float | None, reason: str | None, end: bool) -> None:
@@ -130,8 +132,13 @@ class Records:
             if failed is not None:
                 raise Failure(f"{address.given} was not written: {failed}")
         until = time.monotonic() + SETTLED
-        while ((self.left() or 0.0) > 0) != (seconds > 0) and time.monotonic() < until:
+        while not is_as_asked(self.left() or 0.0, seconds) and time.monotonic() < until:
             time.sleep(LOOK)
+
+
+def is_as_asked(left: float, seconds: float) -> bool:
+    """Whether what is left follows from the request, and not from a bypass before it."""
+    return left <= 0 if seconds == 0 else max(0.0, seconds - BEHIND) < left <= seconds
 
 
 def _why(item: Mapping[str, Any], permit: str, condition: str) -> str:

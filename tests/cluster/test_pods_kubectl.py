@@ -150,7 +150,7 @@ record(ao, "$(P)beam:vacuum:BYPASS") {
     field(DRVL, "0") field(DRVH, "3600") field(FLNK, "$(P)beam:vacuum:BYPASS:LEFT")
 }
 record(calc, "$(P)beam:vacuum:BYPASS:LEFT") {
-    field(INPA, "$(P)beam:vacuum:BYPASS") field(CALC, "A<=600?A:0")
+    field(INPA, "$(P)beam:vacuum:BYPASS") field(CALC, "A<=600?A:VAL")
 }
 record(lso, "$(P)beam:vacuum:BYPASS:REASON") { field(ASG, "OPERATOR") field(SIZV, "100") }
 """
@@ -169,9 +169,13 @@ def test_a_condition_is_bypassed_for_a_time_and_with_a_reason(
     said = f"permits: beam/vacuum is bypassed for 300 s: {why}\n"
     assert ioc(*which, "--for", "300", "--reason", why)[:2] == (0, said)
     assert ioc(*which)[:2] == (0, said)
+    code, out, err = ioc(*which, "--for", "1200", "--reason", why)
+    assert (code, out) == (1, said), "the bypass before it is no yes to this one"
+    assert "it is not as asked, 1200 s: started" in err
     assert ioc(*which, "--end")[:2] == (0, "permits: beam/vacuum is not bypassed\n")
-    code, out, _ = ioc(*which, "--for", "1200", "--reason", why)
-    assert (code, out) == (1, "permits: beam/vacuum is not bypassed: started\n")
+    code, out, err = ioc(*which, "--for", "1200", "--reason", why)
+    assert (code, out) == (1, "permits: beam/vacuum is not bypassed\n")
+    assert "it is not as asked, 1200 s: started" in err
     code, out, err = ioc("bypass", "permits", "beam/door", "--end", "-w", "2")
     assert (code, out) == (1, "")
     assert "beam:door:BYPASS does not answer: permits has no permits" in err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ioc_runtime.cli.bypass import _why
+from ioc_runtime.cli.bypass import _why, is_as_asked
 from ioc_runtime.cli.cluster import _not_forwarded
 from ioc_runtime.cli.failure import Exit, Failure
 from ioc_runtime.cli.kubectl import app, completions
@@ -180,3 +180,16 @@ def test_where_there_is_nothing_to_bypass_it_says_why(permit: str, condition: st
     task = item("guard") | {"spec": {"permits": [{"name": "beam", "requires": requires}]}}
     assert said in _why(task, permit, condition)
     assert _why(item("guard"), permit, condition) == "guard has no permits"
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds", "so"),
+    [
+        *((600, 600, True), (597, 600, True), (1, 1, True), (0, 0, True)),
+        *((0, 600, False), (0, 3, False)),
+        *((300, 600, False), (900, 600, False)),  # that of a bypass before it
+        (300, 0, False),
+    ],
+)
+def test_what_is_left_is_what_was_asked_for(left: float, seconds: float, so: bool):
+    assert is_as_asked(left, seconds) is so
