@@ -114,9 +114,8 @@ class _Watching:
             keys = [*found, *keys]
         for key in keys:
             if key in found:
-                known = self._pods.get(key) == _pod(
-                    found[key]
-                )  # another pod is newer than our look
+                # Another pod is newer than our look.
+                known = self._pods.get(key) == _pod(found[key])
                 self.items[key] = self._witness.believed(found[key], pods=known)
             else:
                 self.items.pop(key, None)

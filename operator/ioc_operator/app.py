@@ -11,6 +11,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import lru_cache
 from itertools import product
 from typing import Any, Final
 
@@ -86,9 +87,9 @@ class Operator:
             for resource in FOLLOWED
             for namespace in (settings.namespaces or (None,))
         ]
-        self._accounts = accounts.Accounts(
-            lambda namespace: namespace_children(namespace, settings), self._look_at_all_of
-        )
+        # Asked at every reconcile, and always the same of one namespace.
+        wanted = lru_cache(1024)(lambda namespace: namespace_children(namespace, settings))
+        self._accounts = accounts.Accounts(wanted, self._look_at_all_of)
         self._account_watches = [
             ListWatch(
                 self._client,

@@ -112,6 +112,15 @@ class Tasks:
             time.sleep(0.1)
 
 
+def until(is_so: Callable[[], Any], what: str, patience: float = 30.0) -> Any:
+    """What it gives, once that is true of it."""
+    end = time.monotonic() + patience
+    while not (found := is_so()):
+        assert time.monotonic() < end, f"not within {patience} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
 def of(found: Object, kind: str) -> Object:
     """A condition, {} when it is absent."""
     for each in found.get("status", {}).get("conditions", []):

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cluster.operator_process import OperatorProcess, install, operator
 from cluster.rig import Rig
-from cluster.tasks import Tasks, current, of, task
+from cluster.tasks import Tasks, current, of, task, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -40,14 +39,6 @@ def running(kubeconfig: Path, namespace: str, tmp_path: Path) -> Iterator[Operat
 @pytest.fixture
 def tasks(control_plane: Rig, namespace: str) -> Tasks:
     return Tasks(control_plane.kubectl, namespace)
-
-
-def until(is_so: Callable[[], Any], what: str, patience: float = 30.0) -> Any:
-    end = time.monotonic() + patience
-    while not (found := is_so()):
-        assert time.monotonic() < end, f"not within {patience} s: {what}"
-        time.sleep(0.1)
-    return found
 
 
 def uid(tasks: Tasks, kind: str) -> str:

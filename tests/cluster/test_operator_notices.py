@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from cluster.operator_process import install, operator
 from cluster.rig import Rig
-from cluster.tasks import Tasks, task
+from cluster.tasks import Tasks, task, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -34,14 +34,6 @@ def tasks(control_plane: Rig, kubeconfig: Path, namespace: str, tmp_path: Path) 
     with operator(kubeconfig, tmp_path, *flags) as process:
         process.ready()
         yield Tasks(control_plane.kubectl, namespace)
-
-
-def until(is_so: Callable[[], Any], what: str, patience: float = 30.0) -> Any:
-    end = time.monotonic() + patience
-    while not (found := is_so()):
-        assert time.monotonic() < end, f"not within {patience} s: {what}"
-        time.sleep(0.1)
-    return found
 
 
 def write_status(tasks: Tasks, kind: str, name: str, status: dict[str, Any]) -> None:
